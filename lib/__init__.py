@@ -1,0 +1,1 @@
+"""From recordings with transcripts to a fine-tuned text-to-speech voice."""

@@ -1,0 +1,1 @@
+"""Decodes, resamples, measures and normalises recordings."""

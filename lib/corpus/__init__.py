@@ -1,0 +1,1 @@
+"""Reads the user's recordings and transcripts as `Clip` records."""

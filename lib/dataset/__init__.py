@@ -1,0 +1,1 @@
+"""Selects clips, splits them and assembles the Hugging Face dataset."""

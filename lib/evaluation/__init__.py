@@ -1,0 +1,1 @@
+"""Speaks with a trained voice, measures it and draws figures."""

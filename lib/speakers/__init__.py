@@ -1,0 +1,1 @@
+"""Finds out who speaks: embeddings, clustering, stable speaker ids."""

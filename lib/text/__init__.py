@@ -1,0 +1,1 @@
+"""Normalises transcripts and audits them against a vocabulary."""

@@ -1,0 +1,1 @@
+"""The model side of VITS fine-tuning, in pure torch."""
