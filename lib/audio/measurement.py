@@ -1,0 +1,52 @@
+"""What is known about one converted clip: the content of its sidecar."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.files import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The audio as it came; `duration` is what was decoded, not what the header claims."""
+
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Fate and figures of one clip. Figures are None where a clip was rejected before them."""
+
+    clip: str
+    status: str = "ok"  # ok | rejected
+    reason: str | None = None  # one of lib.audio.convert.REASONS
+    detail: str | None = None
+    value: float | None = None  # the number that led to the rejection
+    source: Source | None = None
+    duration: float = 0.0  # s
+    num_samples: int = 0
+    loudness_before: float | None = None  # LUFS
+    loudness_after: float | None = None
+    peak_before: float | None = None  # dBTP
+    peak_after: float | None = None
+    gain_db: float | None = None
+    peak_bound: bool = False  # the ceiling, not the loudness target, decided the gain
+    warnings: tuple[str, ...] = ()
+
+
+def read_sidecar(path: Path) -> Measurement:
+    """Read what `convert_clip` wrote beside the clip."""
+    try:
+        fields: dict[str, Any] = read_json(path)
+        source = fields.pop("source")
+        warnings = tuple(fields.pop("warnings"))
+        return Measurement(**fields, source=source and Source(**source), warnings=warnings)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: not a clip's sidecar ({error}): delete it and run again"
+        ) from error
