@@ -1,0 +1,94 @@
+"""Convert one clip in this process: any format in, levelled PCM16 and its measurements out."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from lib.audio.decode import DecodeError, Recording, decode
+from lib.audio.loudness import gain_to, measure_level
+from lib.audio.measurement import Measurement
+from lib.audio.settings import AudioSettings
+from lib.audio.wav import write_wav
+from lib.files import write_json
+
+NO_SAMPLES = np.zeros(0, np.int16)
+FULL_SCALE = 32768
+
+
+def convert(
+    clip_id: str, audio: bytes, wav: Path, sidecar: Path, settings: AudioSettings
+) -> Measurement:
+    """Write the clip's WAV file and sidecar; a clip that cannot be used gets an empty WAV.
+
+    No audio makes this fail: what is wrong with the clip is in its sidecar. Only faults of the
+    machine (disk full, no permission) raise.
+    """
+    try:
+        recording = decode(audio, settings.sample_rate, settings.max_duration)
+    except DecodeError as error:
+        return reject(Measurement(clip_id), error.reason, str(error), None, wav, sidecar, settings)
+    measured = Measurement(clip_id, source=recording.source, warnings=recording.warnings)
+    if fault := _duration_fault(recording, settings):
+        return reject(measured, *fault, wav, sidecar, settings)
+    level = measure_level(recording.samples, settings.sample_rate)
+    if not level.loudest() > settings.silence_threshold:
+        detail = f"its loudest moment is below audio.silence_threshold ({settings.silence_threshold} LUFS)"
+        loudest = level.loudest() if np.isfinite(level.loudest()) else None
+        return reject(measured, "silent", detail, loudest, wav, sidecar, settings)
+    wanted_db = gain_to(level, settings.loudness)
+    gain_db = min(wanted_db, settings.peak_ceiling - level.peak())
+    samples = np.rint(recording.samples * (FULL_SCALE * 10 ** (gain_db / 20)))
+    # The ceiling is below full scale already; this holds for a ceiling of 0 dBTP.
+    samples = samples.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    measured = replace(
+        measured,
+        duration=samples.size / settings.sample_rate,
+        num_samples=samples.size,
+        loudness_before=_rounded(level.loudness()),
+        loudness_after=_rounded(level.loudness(gain_db)),
+        peak_before=_rounded(level.peak()),
+        peak_after=_rounded(level.peak(gain_db)),
+        gain_db=_rounded(gain_db),
+        peak_bound=gain_db < wanted_db,
+    )
+    _write(measured, samples, wav, sidecar, settings)
+    return measured
+
+
+def reject(
+    measured: Measurement,
+    reason: str,
+    detail: str,
+    value: float | None,
+    wav: Path,
+    sidecar: Path,
+    settings: AudioSettings,
+) -> Measurement:
+    """Write the outputs of a clip that cannot be used."""
+    rejected = replace(measured, status="rejected", reason=reason, detail=detail, value=value)
+    _write(rejected, NO_SAMPLES, wav, sidecar, settings)
+    return rejected
+
+
+def _duration_fault(
+    recording: Recording, settings: AudioSettings
+) -> tuple[str, str, float] | None:
+    """Return reason, detail and value if the clip is too short or too long."""
+    duration = recording.source.duration
+    if duration < settings.min_duration:
+        return "too_short", f"audio.min_duration is {settings.min_duration} s", duration
+    if duration > settings.max_duration:
+        return "too_long", f"audio.max_duration is {settings.max_duration} s", duration
+    return None
+
+
+def _write(
+    measured: Measurement, samples: np.ndarray, wav: Path, sidecar: Path, settings: AudioSettings
+) -> None:
+    write_wav(wav, samples, settings.sample_rate)
+    write_json(sidecar, asdict(measured))
+
+
+def _rounded(decibels: float) -> float:
+    return round(decibels, 3)
