@@ -1,0 +1,144 @@
+"""Voice vectors on disk: one parquet file per shard of clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lib.files import atomic_path
+
+DIMENSIONS = 256
+
+SCHEMA = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("digest", pa.string()),
+        ("duration", pa.float64()),
+        ("voiced", pa.float64()),
+        ("embedding", pa.list_(pa.float32(), DIMENSIONS)),
+        ("looped", pa.list_(pa.float32(), DIMENSIONS)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The voice vector of one clip.
+
+    Attributes
+    ----------
+    clip
+        Id of the clip.
+    digest
+        Hex digest of the WAV file that the vector was computed from.
+    duration
+        Length of the WAV in seconds.
+    voiced
+        Seconds that the voice activity detector took for speech.
+    vector
+        `(256,) float32`, of length one: what resemblyzer gives for the clip.
+    looped
+        The same for the clip's speech repeated until it fills the encoder's window of 1.6 s;
+        equal to `vector` where the speech is that long.
+    """
+
+    clip: str
+    digest: str
+    duration: float
+    voiced: float
+    vector: np.ndarray
+    looped: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """The voice vectors of many clips, as columns, for clustering.
+
+    Resemblyzer fills the window of a short clip with silence, which moves its vector towards that
+    of silence. Real clips with under 0.8 s of speech found their speaker in 60% of cases with that
+    vector and in 80% with the looped one (0.8 to 1.2 s: 92% and 100%), so these are the looped.
+
+    Attributes
+    ----------
+    clips
+        Ids of the clips.
+    digests
+        Of their WAV files.
+    vectors
+        `(num_clips, 256) float32`, rows of length one.
+    voiced
+        `(num_clips,) float64`, seconds of speech in each clip.
+    """
+
+    clips: list[str]
+    digests: list[str]
+    vectors: np.ndarray
+    voiced: np.ndarray
+
+
+def write_shard(shard: Path, embeddings: Sequence[Embedding]) -> None:
+    """Write the vectors of a shard, sorted by clip; no vectors give a file without rows."""
+    rows = sorted(embeddings, key=lambda item: item.clip)
+    columns = [
+        pa.array([row.clip for row in rows], pa.string()),
+        pa.array([row.digest for row in rows], pa.string()),
+        pa.array([row.duration for row in rows], pa.float64()),
+        pa.array([row.voiced for row in rows], pa.float64()),
+        _vector_column([row.vector for row in rows]),
+        _vector_column([row.looped for row in rows]),
+    ]
+    with atomic_path(shard) as temporary:
+        pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary)
+
+
+def read_shard(shard: Path) -> dict[str, Embedding]:
+    """Read the vectors of a shard by clip."""
+    table = _read_table(shard)
+    vectors = (_matrix(table, "embedding"), _matrix(table, "looped"))
+    columns = (table.column(name).to_pylist() for name in ("clip", "digest", "duration", "voiced"))
+    rows = (Embedding(*row) for row in zip(*columns, *vectors, strict=True))
+    return {row.clip: row for row in rows}
+
+
+def read_embeddings(shards: Sequence[Path]) -> Embeddings:
+    """Read the vectors of all shards, sorted by clip."""
+    table = pa.concat_tables([_read_table(shard) for shard in shards] or [SCHEMA.empty_table()])
+    table = table.sort_by("clip")
+    clips = table.column("clip").to_pylist()
+    twice = sorted({a for a, b in zip(clips, clips[1:], strict=False) if a == b})
+    if twice:
+        raise ValueError(
+            f"{len(twice)} clips stand in more than one embedding shard, the first is {twice[0]}; "
+            f"expected each in one of {len(shards)} shards: delete the embeddings folder and rerun"
+        )
+    digests = table.column("digest").to_pylist()
+    voiced = table.column("voiced").to_numpy()
+    return Embeddings(clips, digests, _matrix(table, "looped"), voiced)
+
+
+def _read_table(shard: Path) -> pa.Table:
+    try:
+        table = pq.read_table(shard)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{shard}: not a readable parquet file ({error}); delete it and run again"
+        ) from error
+    if table.schema.names != SCHEMA.names:
+        raise ValueError(
+            f"{shard}: has the columns {table.schema.names}, expected {SCHEMA.names}; "
+            "delete it and run again"
+        )
+    return table
+
+
+def _vector_column(vectors: Sequence[np.ndarray]) -> pa.FixedSizeListArray:
+    flat = np.array(vectors, dtype=np.float32).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), DIMENSIONS)
+
+
+def _matrix(table: pa.Table, name: str) -> np.ndarray:
+    column = table.column(name).combine_chunks()
+    return column.flatten().to_numpy().reshape(-1, DIMENSIONS)
