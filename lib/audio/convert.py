@@ -12,6 +12,7 @@ from lib.audio.settings import AudioSettings
 from lib.audio.wav import write_wav
 from lib.files import write_json
 
+REASONS = ("undecodable", "empty", "no_audio", "too_short", "too_long", "silent")
 NO_SAMPLES = np.zeros(0, np.int16)
 FULL_SCALE = 32768
 
@@ -32,8 +33,8 @@ def convert(
     if fault := _duration_fault(recording, settings):
         return reject(measured, *fault, wav, sidecar, settings)
     level = measure_level(recording.samples, settings.sample_rate)
-    if not level.loudest() > settings.silence_threshold:
-        detail = f"its loudest moment is below audio.silence_threshold ({settings.silence_threshold} LUFS)"
+    if level.loudest() <= settings.silence_threshold:
+        detail = f"audio.silence_threshold is {settings.silence_threshold} LUFS"
         loudest = level.loudest() if np.isfinite(level.loudest()) else None
         return reject(measured, "silent", detail, loudest, wav, sidecar, settings)
     wanted_db = gain_to(level, settings.loudness)
@@ -71,9 +72,7 @@ def reject(
     return rejected
 
 
-def _duration_fault(
-    recording: Recording, settings: AudioSettings
-) -> tuple[str, str, float] | None:
+def _duration_fault(recording: Recording, settings: AudioSettings) -> tuple[str, str, float] | None:
     """Return reason, detail and value if the clip is too short or too long."""
     duration = recording.source.duration
     if duration < settings.min_duration:

@@ -80,9 +80,7 @@ def _decode_container(
         raise DecodeError(reason, "; ".join(["there is not one sample to decode", *warnings]))
     if stated := _stated_duration(file, stream):
         if duration < 0.95 * stated - 0.1 and duration <= max_duration:
-            warnings.append(
-                f"truncated: {duration:.2f} s decoded, the header says {stated:.2f} s"
-            )
+            warnings.append(f"truncated: {duration:.2f} s decoded, the header says {stated:.2f} s")
     source = Source(
         container=file.format.name,
         codec=stream.codec_context.name,
@@ -130,9 +128,7 @@ def _checked_rate(sample_rate: int) -> int:
     raise DecodeError("undecodable", f"a sample rate of {sample_rate} Hz is not credible")
 
 
-def _stated_duration(
-    file: av.container.InputContainer, stream: av.AudioStream
-) -> float | None:
+def _stated_duration(file: av.container.InputContainer, stream: av.AudioStream) -> float | None:
     """Return the duration in seconds that the file claims to have, if it does."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
