@@ -1,0 +1,289 @@
+"""Prepares the base model: finds it, converts it, fits it to the dataset's speakers and text.
+
+The result is a plain Hugging Face directory with, beside it, ``base.json`` (what was found and
+done, see `BaseModel`), ``discriminator.safetensors`` where one was found, and
+``vocabulary.tsv`` (every character of the transcripts and what became of it).
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import VitsModel, VitsTokenizer
+
+from lib.files import atomic_directory, read_json, write_json
+from lib.text.vocabulary import VocabularyPlan, plan_vocabulary, write_audit
+from lib.training.data import read_rows
+from lib.training.hub import (
+    TINY,
+    BaseModelError,
+    BaseSource,
+    find_base_model,
+    find_discriminator,
+    generator_file,
+)
+from lib.training.settings import TrainingSettings
+from lib.vits.adapt import add_speakers, add_tokens
+from lib.vits.convert import discriminator_from_original, generator_from_original
+from lib.vits.discriminator import (
+    Discriminator,
+    DiscriminatorSettings,
+    initialise_discriminator,
+)
+from lib.vits.tiny import write_tiny_model
+
+logger = logging.getLogger(__name__)
+
+_HOP_LENGTH = 256
+_SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A prepared base model and what is known of it."""
+
+    directory: Path
+    source: str
+    origin: str
+    """Digest of the weights as they were found, before they were fitted to the dataset."""
+    speakers: dict[str, int]
+    """Row in the speaker table by speaker id, in the order of rows."""
+    names: dict[str, str]
+    """The user's name by speaker id."""
+    excluded: dict[str, str]
+    """Clips that this base cannot learn from, with the reason."""
+    discriminator_origin: str
+    fresh_discriminator: bool
+
+    @classmethod
+    def open(cls, directory: Path) -> "BaseModel":
+        """Read ``base.json``."""
+        return cls(directory=directory, **read_json(directory / "base.json"))
+
+    def save(self) -> None:
+        """Write ``base.json``."""
+        values = {k: v for k, v in asdict(self).items() if k != "directory"}
+        write_json(self.directory / "base.json", values)
+
+    def speaker_map(self) -> dict[str, dict[str, Any]]:
+        """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it."""
+        return {
+            speaker: {"index": row, "name": self.names.get(speaker, speaker)}
+            for speaker, row in self.speakers.items()
+        }
+
+    def load_discriminator(self, settings: TrainingSettings) -> Discriminator:
+        """Load the base's discriminator, or make a fresh one."""
+        shape = DiscriminatorSettings(base_channels=settings.discriminator_channels)
+        if self.fresh_discriminator:
+            return initialise_discriminator(shape, settings.seed)
+        discriminator = Discriminator(shape)
+        state = load_file(self.directory / "discriminator.safetensors")
+        try:
+            discriminator.load_state_dict(state)
+        except RuntimeError as error:
+            raise BaseModelError(
+                f"the base's discriminator ({self.discriminator_origin}) does not have "
+                f"training.discriminator_channels: {settings.discriminator_channels}: "
+                f"{str(error).splitlines()[-1].strip()}"
+            ) from None
+        return discriminator
+
+
+def prepare_base_model(
+    source: str,
+    discriminator: str,
+    dataset: Path,
+    centroids: Mapping[str, Any],
+    names: Mapping[str, str],
+    text_policy: Mapping[str, Any],
+    output: Path,
+) -> None:
+    """Find a base model, fit it to a dataset and write it.
+
+    Parameters
+    ----------
+    source
+        ``tiny``, a directory, or a Hub id.
+    discriminator
+        ``auto`` takes the best that exists, ``fresh`` starts a new one.
+    centroids
+        Voice embedding ``(256,)`` by speaker id.
+    names
+        The user's name by speaker id.
+    text_policy
+        Configuration section `text`: what to do with characters that the base does not know.
+
+    Raises
+    ------
+    BaseModelError
+        If the base does not exist or is of another kind.
+    """
+    base = find_base_model(source)
+    rows = [
+        row
+        for split in ("train", "validation")
+        for row in read_rows(dataset / split, ["id", "text", "speaker_id", "duration"])
+    ]
+    with tempfile.TemporaryDirectory() as scratch, atomic_directory(output) as directory:
+        found = _plain_directory(base, Path(scratch))
+        model = VitsModel.from_pretrained(found)
+        _check_analysis(model, source)
+        origin = _digest(model)
+        tokenizer = VitsTokenizer.from_pretrained(found)
+        texts = {row["id"]: row["text"] for row in rows}
+        plan = plan_vocabulary(texts, tokenizer, text_policy)
+        model = add_tokens(model, [added.related for added in plan.added])
+        speakers = _speaker_rows(found, model, sorted({row["speaker_id"] for row in rows}))
+        model = _fit_speakers(model, speakers, centroids)
+        model.save_pretrained(directory)
+        _save_tokenizer(tokenizer, plan, directory)
+        write_audit(plan, directory / "vocabulary.tsv")
+        discriminator_origin, weights = _load_discriminator(base, discriminator)
+        if weights is not None:
+            save_file(weights, directory / "discriminator.safetensors")
+        fitted = VitsTokenizer.from_pretrained(directory)
+        prepared = BaseModel(
+            directory=directory,
+            source=source,
+            origin=origin,
+            speakers=speakers,
+            names={s: names.get(s, s) for s in speakers},
+            excluded={**_unalignable(rows, fitted), **plan.rejected},
+            discriminator_origin=discriminator_origin,
+            fresh_discriminator=weights is None,
+        )
+        prepared.save()
+    _report(prepared)
+
+
+def _plain_directory(base: BaseSource, scratch: Path) -> Path:
+    """Return a transformers directory of the base, made in `scratch` where there is none."""
+    if base.name == TINY:
+        write_tiny_model(scratch)
+        return scratch
+    if not base.original:
+        return base.directory
+    convert_original_directory(base, scratch)
+    return scratch
+
+
+def convert_original_directory(base: BaseSource, output: Path) -> None:
+    """Convert an original MMS checkpoint (``G_*.pth, config.json, vocab.txt``) to transformers."""
+    path = generator_file(base)
+    hyperparameters = json.loads((base.directory / "config.json").read_text("utf-8"))
+    symbols = (base.directory / "vocab.txt").read_text("utf-8").split("\n")
+    symbols = symbols[:-1] if symbols[-1] == "" else symbols
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        model = generator_from_original(state["model"], hyperparameters, len(symbols))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BaseModelError(f"base_model.source: {path}: {error}") from None
+    vocab_file = output / "vocab.json"
+    vocab_file.write_text(json.dumps({s: i for i, s in enumerate(symbols)}), "utf-8")
+    data = hyperparameters["data"]
+    tokenizer = VitsTokenizer(
+        str(vocab_file),
+        pad_token=symbols[0],
+        unk_token=symbols[0],
+        add_blank=data.get("add_blank", True),
+        normalize=True,
+        phonemize=False,
+        is_uroman=str(data.get("training_files", "")).endswith(".uroman"),
+    )
+    tokenizer.save_pretrained(output)
+    model.save_pretrained(output)
+
+
+def _check_analysis(model: VitsModel, source: str) -> None:
+    config = model.config
+    hop = int(torch.tensor(config.upsample_rates).prod())
+    if config.sampling_rate != _SAMPLE_RATE or hop != _HOP_LENGTH or config.spectrogram_bins != 513:
+        raise BaseModelError(
+            f"base_model.source: {source} works at {config.sampling_rate} Hz with hop {hop} and "
+            f"{config.spectrogram_bins} bins; expected 16000 Hz, hop 256 and 513 bins as in every "
+            "MMS-TTS voice"
+        )
+
+
+def _speaker_rows(found: Path, model: VitsModel, speakers: list[str]) -> dict[str, int]:
+    """Row of every speaker: those of the base keep theirs, new ones follow."""
+    rows: dict[str, int] = {}
+    if (found / "speakers.json").is_file():
+        rows = {s: entry["index"] for s, entry in read_json(found / "speakers.json").items()}
+    elif model.config.num_speakers > 1:
+        rows = {f"base{row:03d}": row for row in range(model.config.num_speakers)}
+    for speaker in speakers:
+        rows.setdefault(speaker, max(rows.values(), default=-1) + 1)
+    return rows
+
+
+def _fit_speakers(
+    model: VitsModel, rows: Mapping[str, int], centroids: Mapping[str, Any]
+) -> VitsModel:
+    multi = model.config.num_speakers > 1
+    keep = model.config.num_speakers if multi else 0
+    new = [s for s, row in sorted(rows.items(), key=lambda item: item[1]) if row >= keep]
+    if not new:
+        return model
+    return add_speakers(model, torch.stack([torch.as_tensor(centroids[s]) for s in new]), keep)
+
+
+def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: Path) -> None:
+    """Save the tokenizer with the added characters as ordinary entries of its vocabulary."""
+    for added in plan.added:
+        tokenizer.encoder[added.character] = added.id
+        tokenizer.decoder[added.id] = added.character
+    tokenizer.save_pretrained(directory)
+
+
+def _load_discriminator(
+    base: BaseSource, choice: str
+) -> tuple[str, dict[str, torch.Tensor] | None]:
+    origin, path = ("fresh", None) if choice == "fresh" else find_discriminator(base)
+    if path is None:
+        return origin, None
+    if path.suffix == ".safetensors":
+        return origin, load_file(path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return origin, discriminator_from_original(state["model"], path.name)
+
+
+def _unalignable(rows: list[dict], tokenizer: VitsTokenizer) -> dict[str, str]:
+    """Clips with more tokens than frames: no monotonic alignment exists."""
+    excluded = {}
+    for row in rows:
+        tokens = len(tokenizer(row["text"]).input_ids)
+        frames = int(row["duration"] * _SAMPLE_RATE) // _HOP_LENGTH
+        if tokens == 0:
+            excluded[row["id"]] = "no character of the text is in the vocabulary"
+        elif tokens > frames:
+            excluded[row["id"]] = f"{tokens} tokens cannot be aligned to {frames} frames"
+    return excluded
+
+
+def _digest(model: VitsModel) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _report(base: BaseModel) -> None:
+    logger.info(
+        "%s fitted to %d speakers; discriminator: %s; %d clips left out",
+        base.source,
+        len(base.speakers),
+        base.discriminator_origin,
+        len(base.excluded),
+    )
+    for clip, reason in sorted(base.excluded.items()):
+        logger.warning("clip %s is left out of training: %s", clip, reason)

@@ -1,0 +1,201 @@
+"""Checkpoints: one directory each, complete or absent, with checksums.
+
+``checkpoints/epoch0025/`` (milestones, kept by policy), ``checkpoints/step00001234/`` (rolling,
+the newest two) and ``checkpoints/best/`` hold the same files: weights of both networks and of the
+moving average, both optimizers, the gradient scaler, and ``state.json``, which carries everything
+else and is enough to say whether a training may go on.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+_KEPT_ROLLING = 2
+
+
+@dataclass
+class Progress:
+    """Where a training stands; noise and order of clips follow from it."""
+
+    epoch: int = 0
+    """Epochs completed."""
+    window: int = 0
+    """Windows completed in the epoch under way."""
+    step: int = 0
+    """Optimizer steps taken or skipped."""
+    skipped_steps: int = 0
+    best_score: float | None = None
+    best_epoch: int | None = None
+    micro_batch: int | None = None
+    finished: bool = False
+
+
+@dataclass
+class Checkpoint:
+    """What a checkpoint holds."""
+
+    progress: Progress
+    recipe: Mapping[str, Any]
+    """Settings, digests of dataset and base, speaker and vocabulary maps."""
+    generator: Mapping[str, Tensor]
+    ema: Mapping[str, Tensor]
+    discriminator: Mapping[str, Tensor]
+    optimizers: Mapping[str, Any] = field(default_factory=dict)
+    """State dicts of optimizers and scaler, by name."""
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint whose files are missing or do not match their checksums."""
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; a crash at any moment leaves the old one or the new one."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for name in ("generator", "ema", "discriminator"):
+        tensors = {k: v.detach().cpu().contiguous() for k, v in getattr(checkpoint, name).items()}
+        save_file(tensors, temporary / f"{name}.safetensors")
+    torch.save(dict(checkpoint.optimizers), temporary / "optimizers.pt")
+    checksums = {path.name: _checksum(path) for path in sorted(temporary.iterdir())}
+    state = {
+        "progress": asdict(checkpoint.progress),
+        "recipe": dict(checkpoint.recipe),
+        "checksums": checksums,
+    }
+    (temporary / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), "utf-8")
+    _flush(temporary)
+    # A directory cannot replace a full one in a single step: the old one steps aside first, and
+    # `newest_checkpoint` would find it there.
+    aside = directory.with_name(f"{directory.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if directory.exists():
+        os.replace(directory, aside)
+    os.replace(temporary, directory)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_checkpoint(directory: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises
+    ------
+    DamagedCheckpointError
+        If a file is missing or does not match its checksum.
+    """
+    state = read_state(directory)
+    for name, checksum in state["checksums"].items():
+        path = directory / name
+        if not path.is_file() or _checksum(path) != checksum:
+            raise DamagedCheckpointError(f"{path} is missing or damaged")
+    return Checkpoint(
+        progress=Progress(**state["progress"]),
+        recipe=state["recipe"],
+        generator=load_file(directory / "generator.safetensors"),
+        ema=load_file(directory / "ema.safetensors"),
+        discriminator=load_file(directory / "discriminator.safetensors"),
+        optimizers=torch.load(directory / "optimizers.pt", weights_only=True),
+    )
+
+
+def read_state(directory: Path) -> dict[str, Any]:
+    """Read ``state.json`` alone.
+
+    Raises
+    ------
+    DamagedCheckpointError
+        If it cannot be read.
+    """
+    try:
+        state = json.loads((directory / "state.json").read_text("utf-8"))
+        Progress(**state["progress"])
+        state["recipe"], state["checksums"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpointError(
+            f"{directory / 'state.json'} cannot be read: {error}"
+        ) from None
+    return state
+
+
+def newest_checkpoint(root: Path) -> Checkpoint | None:
+    """Load the checkpoint with the most steps; damaged ones are skipped with a message."""
+    readable = []
+    for directory in _directories(root):
+        try:
+            state = read_state(directory)
+        except DamagedCheckpointError as error:
+            logger.warning("Skipped a checkpoint: %s", error)
+            continue
+        progress = state["progress"]
+        readable.append((progress["step"], progress["finished"], directory.name, directory))
+    for _, _, _, directory in sorted(readable, reverse=True):
+        try:
+            checkpoint = load_checkpoint(directory)
+        except DamagedCheckpointError as error:
+            logger.warning("Skipped a checkpoint: %s", error)
+            continue
+        logger.info("Found checkpoint %s", directory)
+        return checkpoint
+    return None
+
+
+def remove_surplus(root: Path, keep: int | str) -> None:
+    """Keep the newest rolling checkpoints and as many milestones as the policy says."""
+    rolling = sorted(root.glob("step[0-9]*"))
+    milestones = sorted(root.glob("epoch[0-9]*"))
+    surplus = rolling[:-_KEPT_ROLLING]
+    if keep != "all":
+        surplus += milestones[: max(0, len(milestones) - int(keep))]
+    for directory in surplus:
+        shutil.rmtree(directory, ignore_errors=True)
+    for leftover in root.glob(".*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def archive_checkpoints(root: Path) -> Path | None:
+    """Move all checkpoints aside, so that a training can start afresh and nothing is lost."""
+    if not any(_directories(root)):
+        return None
+    target = root.with_name(f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = root.with_name(f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}-{number}")
+    os.replace(root, target)
+    return target
+
+
+def _directories(root: Path) -> Iterator[Path]:
+    if root.is_dir():
+        for path in sorted(root.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                yield path
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _flush(directory: Path) -> None:
+    """Ask the system to write all files: a power cut must not leave an empty file behind."""
+    for path in [*directory.iterdir(), directory]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,100 @@
+"""Reads the dataset for training: PCM, token ids and speaker rows, held in memory.
+
+Arrow files are read with pyarrow alone, so that a GPU machine needs neither `datasets` nor an
+audio decoder.
+"""
+
+import io
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+import torch
+from transformers import VitsTokenizer
+
+from lib.vits.model import Batch
+
+
+@dataclass(frozen=True)
+class TrainingClip:
+    """One clip, ready for a batch."""
+
+    id: str
+    text: str
+    audio: np.ndarray
+    """``(samples,)`` int16."""
+    input_ids: np.ndarray
+    """``(tokens,)`` int64."""
+    speaker: int
+
+    def num_frames(self, hop_length: int = 256) -> int:
+        """Spectrogram frames."""
+        return len(self.audio) // hop_length
+
+
+def load_clips(
+    split: Path,
+    tokenizer: VitsTokenizer,
+    speakers: Mapping[str, int],
+    excluded: Collection[str] = (),
+) -> list[TrainingClip]:
+    """Load a split of a dataset saved with `save_to_disk`, sorted by clip id.
+
+    Raises
+    ------
+    ValueError
+        If a clip's speaker is not in the model's table or it has more tokens than frames.
+    """
+    clips = []
+    for row in _rows(split, ["id", "audio", "text", "speaker_id"]):
+        if row["id"] in excluded:
+            continue
+        if row["speaker_id"] not in speakers:
+            raise ValueError(
+                f"clip {row['id']}: speaker {row['speaker_id']} is not in the base model's table "
+                f"({', '.join(speakers)}); prepare the base model again"
+            )
+        audio, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
+        ids = np.asarray(tokenizer(row["text"]).input_ids, dtype=np.int64)
+        clip = TrainingClip(row["id"], row["text"], audio, ids, speakers[row["speaker_id"]])
+        if len(ids) > clip.num_frames():
+            raise ValueError(
+                f"clip {clip.id}: {len(ids)} tokens cannot be aligned to {clip.num_frames()} "
+                "frames; prepare the base model again, it leaves such clips out"
+            )
+        clips.append(clip)
+    return sorted(clips, key=lambda clip: clip.id)
+
+
+def read_rows(split: Path, columns: Sequence[str]) -> list[dict]:
+    """Read some columns of a split, without its audio."""
+    return list(_rows(split, columns))
+
+
+def collate(clips: Sequence[TrainingClip]) -> Batch:
+    """Pad clips to a batch."""
+    tokens = torch.zeros(len(clips), max(len(c.input_ids) for c in clips), dtype=torch.long)
+    audio = torch.zeros(len(clips), max(len(c.audio) for c in clips))
+    for i, clip in enumerate(clips):
+        tokens[i, : len(clip.input_ids)] = torch.from_numpy(clip.input_ids)
+        audio[i, : len(clip.audio)] = torch.from_numpy(clip.audio.astype(np.float32) / 32768)
+    return Batch(
+        input_ids=tokens,
+        num_tokens=torch.tensor([len(c.input_ids) for c in clips]),
+        audio=audio,
+        num_samples=torch.tensor([len(c.audio) for c in clips]),
+        speakers=torch.tensor([c.speaker for c in clips]),
+    )
+
+
+def _rows(split: Path, columns: Sequence[str]) -> Iterator[dict]:
+    """Yield the rows of a split's Arrow files, in the order of its state file."""
+    state = json.loads((split / "state.json").read_text("utf-8"))
+    for entry in state["_data_files"]:
+        with pa.memory_map(str(split / entry["filename"])) as source:
+            for batch in pa.ipc.open_stream(source):
+                yield from batch.select(list(columns)).to_pylist()

@@ -1,0 +1,193 @@
+"""Finds base models: the embedded tiny one, local directories, and repositories on the Hub.
+
+`check_base_model` runs at every start of the workflow, before any work: it imports nothing heavy
+and asks the Hub only for what is not in the local cache yet.
+"""
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+TINY = "tiny"
+MMS_PREFIX = "facebook/mms-tts-"
+MMS_ORIGINALS = "facebook/mms-tts"
+"""Repository with the original training states, discriminators included."""
+
+# Codes that people try first and that MMS never published a voice for, with what exists instead.
+_NEVER_PUBLISHED = {
+    "cmn": ("Mandarin (MMS covers it for recognition only)", ("hak", "nan")),
+    "zho": ("Chinese (a macrolanguage code)", ("hak", "nan")),
+    "yue": ("Cantonese", ("hak", "nan")),
+    "jpn": ("Japanese", ("kor",)),
+}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class BaseModelError(ValueError):
+    """The configured base model cannot be used."""
+
+
+@dataclass(frozen=True)
+class BaseSource:
+    """A base model that was found."""
+
+    name: str
+    directory: Path | None
+    """None for the tiny model, which is made from a seed."""
+    original: bool = False
+    """The directory holds an original checkpoint (``G_*.pth``), not a transformers model."""
+
+
+def check_base_model(source: str) -> None:
+    """Refuse a base model that cannot work, before anything is computed.
+
+    Raises
+    ------
+    BaseModelError
+        With what is wrong and what to use instead.
+    """
+    if source == TINY:
+        return
+    directory = Path(source).expanduser()
+    if directory.is_dir():
+        _check_directory(directory)
+    elif _HUB_ID.fullmatch(source) and not source.startswith("."):
+        _check_hub(source)
+    else:
+        raise BaseModelError(
+            f"base_model.source: '{source}' is neither a directory that exists, nor a Hub id such "
+            f"as {MMS_PREFIX}hak, nor '{TINY}'"
+        )
+
+
+def find_base_model(source: str) -> BaseSource:
+    """Locate a base model; download it if it is on the Hub.
+
+    Raises
+    ------
+    BaseModelError
+        As `check_base_model`.
+    """
+    check_base_model(source)
+    if source == TINY:
+        return BaseSource(source, None)
+    directory = Path(source).expanduser()
+    if directory.is_dir():
+        return BaseSource(source, directory, original=_generator_file(directory) is not None)
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.txt", *_WEIGHTS, "discriminator.safetensors"]
+    return BaseSource(source, Path(snapshot_download(source, allow_patterns=patterns)))
+
+
+def find_discriminator(base: BaseSource) -> tuple[str, Path | None]:
+    """Find original discriminator weights that suit a base: ``(origin, file or None)``.
+
+    A local directory may hold them beside the generator. An MMS voice on the Hub has its own
+    among the originals; some codes carry a script suffix there. A discriminator knows no
+    language, so that English serves where there is none.
+    """
+    if base.directory is None:
+        return "fresh", None
+    for pattern in ("discriminator.safetensors", "D_*.pth"):
+        found = sorted(base.directory.glob(pattern))
+        if found:
+            return f"own ({found[-1].name})", found[-1]
+    if not base.name.startswith(MMS_PREFIX):
+        return "fresh", None
+    code = base.name.removeprefix(MMS_PREFIX)
+    # Codes carry a script suffix (urd-script_arabic) in both places, or in one of them only.
+    for candidate in dict.fromkeys((code, code.split("-")[0], "eng")):
+        path = _download_original(f"full_models/{candidate}/D_100000.pth")
+        if path is not None:
+            return candidate, path
+    return "fresh", None
+
+
+def _download_original(filename: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        return Path(hf_hub_download(MMS_ORIGINALS, filename))
+    except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
+        logger.info("%s/%s: %s", MMS_ORIGINALS, filename, type(error).__name__)
+        return None
+
+
+def _generator_file(directory: Path) -> Path | None:
+    if any((directory / name).is_file() for name in _WEIGHTS):
+        return None
+    return max(directory.glob("G_*.pth"), default=None)
+
+
+def generator_file(base: BaseSource) -> Path:
+    """Return the original generator state of a base with ``original`` set."""
+    return _generator_file(base.directory)
+
+
+def _check_directory(directory: Path) -> None:
+    missing = [] if (directory / "config.json").is_file() else ["config.json"]
+    original = _generator_file(directory) is not None
+    weights = original or any((directory / name).is_file() for name in _WEIGHTS)
+    vocabulary = "vocab.txt" if original else "vocab.json"
+    if not (directory / vocabulary).is_file():
+        missing.append(vocabulary)
+    if not weights:
+        missing.append("model.safetensors (or an original G_*.pth)")
+    if missing:
+        raise BaseModelError(
+            f"base_model.source: {directory} lacks {', '.join(missing)}; expected a directory "
+            "saved by transformers' VitsModel and VitsTokenizer, or an original MMS checkpoint"
+        )
+    if not original:
+        config = directory / "config.json"
+        try:
+            found = json.loads(config.read_text("utf-8")).get("model_type")
+        except ValueError as error:
+            raise BaseModelError(f"base_model.source: {config} is not JSON: {error}") from None
+        _check_model_type(found, str(directory))
+
+
+def _check_model_type(found: str | None, name: str) -> None:
+    if found != "vits":
+        raise BaseModelError(
+            f"base_model.source: {name} is a model of type '{found}'; expected 'vits' "
+            f"(MMS-TTS voices are: {MMS_PREFIX}<language code>)"
+        )
+
+
+def _check_hub(source: str) -> None:
+    code = source.removeprefix(MMS_PREFIX).split("-")[0] if source.startswith(MMS_PREFIX) else ""
+    if code in _NEVER_PUBLISHED:
+        language, instead = _NEVER_PUBLISHED[code]
+        raise BaseModelError(
+            f"base_model.source: {source} does not exist: MMS-TTS was never published for "
+            f"{language}. Nearest: {', '.join(MMS_PREFIX + c for c in instead)}. Mind the script "
+            "they read: see the comment at base_model.source in config/config.yaml"
+        )
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    if any(isinstance(try_to_load_from_cache(source, name), str) for name in _WEIGHTS):
+        return
+    try:
+        info = HfApi().model_info(source, timeout=10)
+    except (RepositoryNotFoundError, GatedRepoError, HFValidationError) as error:
+        raise BaseModelError(
+            f"base_model.source: there is no public model '{source}' on the Hub "
+            f"({type(error).__name__}). MMS-TTS voices are named {MMS_PREFIX}<ISO 639-3 code>; for "
+            "a language without one take a related language's"
+        ) from None
+    except Exception as error:  # whatever the HTTP library of the day raises: nobody answered
+        raise BaseModelError(
+            f"base_model.source: '{source}' is not in the local cache and the Hub cannot be "
+            f"reached ({type(error).__name__}). Connect this machine once, or download the model "
+            "elsewhere and set base_model.source to its directory"
+        ) from None
+    _check_model_type((info.config or {}).get("model_type"), source)

@@ -1,0 +1,83 @@
+"""What a training shows: TensorBoard scalars, pictures and audio, and a progress bar."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+
+
+class Monitor:
+    """Writes to TensorBoard and moves the progress bar; silent on all but the main process."""
+
+    def __init__(
+        self, directory: Path, total_steps: int, step: int, sample_rate: int, active: bool = True
+    ) -> None:
+        self.sample_rate = sample_rate
+        # Steps that a killed run logged after its last checkpoint are logged again: drop them.
+        self.writer = SummaryWriter(str(directory), purge_step=step) if active else None
+        self.bar = tqdm(
+            total=total_steps,
+            initial=step,
+            unit="step",
+            desc="training",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            # A log file wants a line now and then, a terminal a moving bar.
+            mininterval=0.5 if sys.stderr.isatty() else 30.0,
+            disable=not active,
+        )
+
+    def scalars(self, group: str, values: Mapping[str, Any], step: int) -> None:
+        """Log numbers under ``group/name``."""
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(f"{group}/{name}", float(value), step)
+
+    def picture(self, name: str, values: Tensor, step: int) -> None:
+        """Log a matrix ``(rows, columns)`` as a picture, low values dark, row 0 at the bottom."""
+        if self.writer:
+            self.writer.add_image(name, _colour(values), step, dataformats="HWC")
+
+    def audio(self, name: str, waveform: Tensor, step: int) -> None:
+        """Log a waveform ``(samples,)`` in [-1, 1]."""
+        if self.writer:
+            samples = waveform.detach().float().cpu().clamp(-1, 1).unsqueeze(0)
+            self.writer.add_audio(name, samples, step, self.sample_rate)
+
+    def advance(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Move the bar by one step."""
+        self.bar.update()
+        if losses:
+            shown = {name: f"{value:.3g}" for name, value in losses.items()}
+            self.bar.set_postfix({"epoch": epoch, **shown}, refresh=False)
+
+    def close(self) -> None:
+        """Flush everything."""
+        self.bar.close()
+        if self.writer:
+            self.writer.close()
+
+
+def _colour(values: Tensor) -> np.ndarray:
+    """Map a matrix to RGB bytes ``(rows, columns, 3)``: black, violet, orange, white."""
+    matrix = values.detach().float().cpu().flip(0).numpy()
+    low, high = float(matrix.min()), float(matrix.max())
+    scaled = (matrix - low) / (high - low) if high > low else np.zeros_like(matrix)
+    stops = np.array([[0, 0, 10], [90, 20, 110], [240, 120, 30], [255, 250, 220]], dtype=float)
+    positions = np.linspace(0, 1, len(stops))
+    channels = [np.interp(scaled, positions, stops[:, c]) for c in range(3)]
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def mel_picture(mel: Tensor) -> Tensor:
+    """One clip's log-mel ``(mels, frames)`` for `Monitor.picture`."""
+    return torch.clamp(mel.float(), min=-11.6)

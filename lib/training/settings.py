@@ -1,0 +1,87 @@
+"""Settings of a training, as the section `training` of the configuration holds them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from lib.vits.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What decides a training. `config/config.yaml` explains every key."""
+
+    epochs: int = 200
+    learning_rate: float = 1e-4
+    learning_rate_decay: float = 0.999875
+    warmup_steps: int = 0
+    speaker_learning_rate_factor: float = 1.0
+    betas: tuple[float, float] = (0.8, 0.99)
+    epsilon: float = 1e-9
+    weight_decay: float = 0.01
+    gradient_clip: float | None = None
+    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
+    effective_batch: int = 48
+    accumulation: int | Literal["auto"] = "auto"
+    memory_gb: float = 12.0
+    segment_frames: int = 32
+    loss_weights: LossWeights = LossWeights()
+    discriminator_channels: int = 16
+    discriminator_warmup_steps: int = 200
+    ema_decay: float = 0.999
+    seed: int = 1234
+    validate_every: int = 1
+    max_validation_clips: int = 200
+    samples_every: int = 5
+    checkpoint_every: int = 25
+    keep: int | Literal["all"] = "all"
+    save_minutes: float = 15.0
+    resume: bool = True
+    on_new_data: Literal["continue", "restart"] = "continue"
+    continue_epochs: int = 50
+    max_skipped_steps: int = 25
+    export: Literal["best", "last"] = "best"
+
+    @classmethod
+    def from_config(cls, section: Mapping[str, Any]) -> "TrainingSettings":
+        """Build from a validated configuration section."""
+        values = dict(section)
+        values["loss_weights"] = LossWeights(**values.get("loss_weights", {}))
+        if "betas" in values:
+            values["betas"] = tuple(values["betas"])
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as a checkpoint stores them."""
+        values = asdict(self)
+        values["loss_weights"] = self.loss_weights._asdict()
+        values["betas"] = list(self.betas)
+        return values
+
+
+# Changing one of these alters how a training runs, not what a step learns: it goes on with the
+# new value. Any other change asks for a new start.
+RESUMABLE = frozenset(
+    {
+        "epochs",
+        "precision",
+        "memory_gb",
+        "validate_every",
+        "max_validation_clips",
+        "samples_every",
+        "checkpoint_every",
+        "keep",
+        "save_minutes",
+        "resume",
+        "on_new_data",
+        "continue_epochs",
+        "max_skipped_steps",
+        "export",
+    }
+)
+
+
+def changed_keys(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys whose values differ, as ``{key: (earlier, now)}``."""
+    keys = sorted(set(earlier) | set(now))
+    return {k: (earlier.get(k), now.get(k)) for k in keys if earlier.get(k) != now.get(k)}

@@ -1,0 +1,144 @@
+"""Fits a model's speaker table and vocabulary to a dataset without disturbing what it knows.
+
+Adding speakers to a single-speaker model leaves its output unchanged at first: every new
+conditioning layer starts at zero (as ControlNet does, arXiv 2302.05543, section 3.2), while the
+speaker vectors differ from the start, so that gradients flow into the layers from step one.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from transformers import VitsConfig, VitsModel
+
+logger = logging.getLogger(__name__)
+
+SPEAKER_CHANNELS = 256
+"""Width of the speaker table of a model that had none: that of a resemblyzer embedding."""
+
+_TOKENS = "text_encoder.embed_tokens.weight"
+_SPEAKERS = "embed_speaker.weight"
+
+
+def add_tokens(model: VitsModel, related: Sequence[Sequence[int]]) -> VitsModel:
+    """Append tokens, each starting from the mean of related known ones.
+
+    Parameters
+    ----------
+    related
+        For each new token the ids of known tokens; none starts it from the mean of all.
+
+    Returns
+    -------
+    VitsModel
+        A model whose vocabulary has ``len(related)`` more rows; old ids keep their rows.
+    """
+    if not related:
+        return model
+    table = model.text_encoder.embed_tokens.weight.detach()
+    rows = [table[list(ids)].mean(0) if ids else table.mean(0) for ids in related]
+    state = model.state_dict()
+    state[_TOKENS] = torch.cat([table, torch.stack(rows)])
+    return _rebuild(model.config, {"vocab_size": len(state[_TOKENS])}, state)
+
+
+def add_speakers(model: VitsModel, centroids: Tensor, keep: int = 0) -> VitsModel:
+    """Give the model one row per speaker.
+
+    Parameters
+    ----------
+    centroids
+        ``(speakers, 256)`` voice embeddings of the new speakers.
+    keep
+        How many rows of a multi-speaker model's table stay in front of the new ones.
+
+    Returns
+    -------
+    VitsModel
+        A model with ``keep + len(centroids)`` speakers; without a speaker table if that is one.
+    """
+    config = model.config
+    old_rows = model.embed_speaker.weight.detach()[:keep] if config.num_speakers > 1 else None
+    total = len(centroids) + (0 if old_rows is None else len(old_rows))
+    if config.num_speakers < 2 and total < 2:
+        return model
+    state = model.state_dict()
+    if config.num_speakers > 1:
+        # One speaker of a multi-speaker model still needs the table: transformers builds it
+        # for two or more, so that a spare row follows.
+        table = model.embed_speaker.weight.detach()
+        new = _speaker_rows(centroids, config.speaker_embedding_size, table.mean(0), table.std())
+        rows = torch.cat([table[:keep], new])
+        state[_SPEAKERS] = rows if len(rows) > 1 else torch.cat([rows, rows])
+        return _rebuild(config, {"num_speakers": len(state[_SPEAKERS])}, state)
+    rows = _speaker_rows(centroids, SPEAKER_CHANNELS, torch.zeros(()), torch.ones(()))
+    changes = {"num_speakers": total, "speaker_embedding_size": SPEAKER_CHANNELS}
+    adapted = _rebuild(config, changes, {**state, _SPEAKERS: rows})
+    _zero_conditioning(adapted)
+    return adapted
+
+
+def warm_start(
+    model: VitsModel,
+    state: Mapping[str, Tensor],
+    speakers: tuple[Mapping[str, int], Mapping[str, int]],
+    vocabulary: tuple[Mapping[str, int], Mapping[str, int]],
+) -> None:
+    """Load an earlier training's weights into a model fitted to new data, in place.
+
+    Parameters
+    ----------
+    state
+        The earlier model's weights, in the training layout of `model`.
+    speakers, vocabulary
+        ``(earlier, now)`` maps from speaker id or token to row: rows are matched by name, new
+        ones stay as the model has them.
+    """
+    merged = model.state_dict()
+    fresh = [name for name in merged if name not in state]
+    for name, value in state.items():
+        if name in (_SPEAKERS, _TOKENS):
+            earlier, now = speakers if name == _SPEAKERS else vocabulary
+            for key, row in earlier.items():
+                if name in merged and key in now:
+                    merged[name][now[key]] = value[row]
+        elif name in merged and merged[name].shape == value.shape:
+            merged[name] = value
+        else:
+            fresh.append(name)
+    model.load_state_dict(merged)
+    if fresh:
+        logger.info("Not taken from the earlier training: %s", ", ".join(sorted(set(fresh))))
+
+
+def _rebuild(config: VitsConfig, changes: dict, state: Mapping[str, Tensor]) -> VitsModel:
+    """Build a model with a changed configuration and put the old weights in."""
+    new_config = VitsConfig.from_dict({**config.to_dict(), **changes})
+    model = VitsModel(new_config)
+    missing, unexpected = model.load_state_dict(dict(state), strict=False)
+    conditioning = [name for name in missing if "cond" not in name]
+    if conditioning or unexpected:
+        raise ValueError(f"weights do not fit the model: {conditioning + unexpected}")
+    return model.eval()
+
+
+def _speaker_rows(centroids: Tensor, width: int, centre: Tensor, spread: Tensor) -> Tensor:
+    """Rows that differ as the voices do, with the given centre and standard deviation."""
+    vectors = centroids.float() - centroids.float().mean(0)
+    if vectors.shape[1] != width:
+        generator = torch.Generator().manual_seed(0)
+        projection = torch.randn(vectors.shape[1], width, generator=generator)
+        vectors = vectors @ projection
+    if len(vectors) < 2:
+        return centre.expand(len(vectors), width).clone()
+    return centre + vectors / vectors.std().clamp(min=1e-8) * spread
+
+
+def _zero_conditioning(model: VitsModel) -> None:
+    """Set every conditioning layer to zero; under weight norm, its magnitude."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # original1 is weight norm's direction: zero there would be 0 / 0.
+            if ".cond" in name and not name.endswith("weight.original1"):
+                parameter.zero_()

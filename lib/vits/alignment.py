@@ -1,0 +1,114 @@
+"""Monotonic alignment search (VITS, arXiv 2106.06103, section 2.2.1 and appendix A).
+
+Finds, for every clip, the monotonic path without skips through a score matrix (frames x tokens)
+with the highest sum: frame 0 belongs to token 0, the last frame to the last token, and from one
+frame to the next the token stays or advances by one. Equal scores stay, as in the original.
+"""
+
+import importlib.util
+
+import torch
+from torch import Tensor
+
+_NEVER = -1e9
+
+
+def alignment_scores(latents: Tensor, prior_means: Tensor, prior_log_scales: Tensor) -> Tensor:
+    """Log-likelihood of every frame under every token's prior, in fp32 always.
+
+    Parameters
+    ----------
+    latents
+        ``(batch, channels, frames)``: the posterior's latents after the flow.
+    prior_means, prior_log_scales
+        ``(batch, channels, tokens)``.
+
+    Returns
+    -------
+    Tensor
+        ``(batch, frames, tokens)``.
+    """
+    with torch.autocast(latents.device.type, enabled=False):
+        z, mean, log_scale = (
+            t if t.dtype == torch.float64 else t.float()
+            for t in (latents, prior_means, prior_log_scales)
+        )
+        precision = torch.exp(-2 * log_scale)
+        constant = torch.sum(-0.5 * torch.log(z.new_tensor(2 * torch.pi)) - log_scale, 1)
+        square = torch.matmul(-0.5 * z.square().transpose(1, 2), precision)
+        cross = torch.matmul(z.transpose(1, 2), mean * precision)
+        prior = torch.sum(-0.5 * mean.square() * precision, 1)
+        return constant.unsqueeze(1) + square + cross + prior.unsqueeze(1)
+
+
+@torch.no_grad()
+def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
+    """Best path of every clip, by the fastest implementation for the device.
+
+    Parameters
+    ----------
+    scores
+        ``(batch, frames, tokens)``.
+    num_frames, num_tokens
+        ``(batch,)``; every clip needs at least as many frames as tokens (`lib.training.data`
+        refuses others with the clip's id).
+
+    Returns
+    -------
+    Tensor
+        ``(batch, frames, tokens)`` of zeros and ones, zero outside a clip.
+    """
+    if scores.device.type == "cpu" and importlib.util.find_spec("numba"):
+        from lib.vits.alignment_numba import maximum_path_numba
+
+        return maximum_path_numba(scores, num_frames, num_tokens)
+    return maximum_path_batched(scores, num_frames, num_tokens)
+
+
+@torch.no_grad()
+def maximum_path_batched(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
+    """`maximum_path` in torch operations over whole batches: no host synchronisation."""
+    batch, frames, tokens = scores.shape
+    advanced = torch.zeros(batch, frames, tokens, dtype=torch.bool, device=scores.device)
+    best = scores.new_full((batch, tokens), _NEVER)
+    best[:, 0] = scores[:, 0, 0]
+    for frame in range(1, frames):
+        from_left = torch.nn.functional.pad(best[:, :-1], (1, 0), value=_NEVER)
+        advanced[:, frame] = best < from_left
+        best = torch.maximum(best, from_left) + scores[:, frame]
+        # A token cannot be reached before as many frames have passed.
+        best[:, frame + 1 :] = _NEVER
+        if frame < tokens:
+            advanced[:, frame, frame] = True
+    path = torch.zeros_like(scores)
+    rows = torch.arange(batch, device=scores.device)
+    token = num_tokens - 1
+    for frame in range(frames - 1, -1, -1):
+        inside = frame < num_frames
+        path[rows, frame, token] = inside.to(scores.dtype)
+        if frame:
+            token = token - (advanced[rows, frame, token] & inside & (token > 0)).long()
+    return path
+
+
+def maximum_path_reference(scores: Tensor) -> list[int]:
+    """Best path through one clip's ``(frames, tokens)`` scores: the token of every frame.
+
+    The definition written down, for reading and for tests.
+    """
+    frames, tokens = scores.shape
+    best = [[_NEVER] * tokens for _ in range(frames)]
+    for frame in range(frames):
+        for token in range(min(tokens, frame + 1)):
+            stay = best[frame - 1][token] if frame else _NEVER
+            advance = best[frame - 1][token - 1] if frame and token else _NEVER
+            start = 0.0 if frame == token == 0 else max(stay, advance)
+            best[frame][token] = start + float(scores[frame, token])
+    path = [tokens - 1]
+    for frame in range(frames - 1, 0, -1):
+        token = path[-1]
+        advance = token > 0 and (
+            token == frame or best[frame - 1][token] < best[frame - 1][token - 1]
+        )
+        path.append(token - int(advance))
+    return path[::-1]

@@ -1,0 +1,128 @@
+"""The VITS discriminator: one over the raw waveform, five over its periods.
+
+HiFi-GAN (Kong et al. 2020, arXiv 2010.05646, section 2.3) as VITS uses it: scale discriminator
+first, then periods 2, 3, 5, 7, 11. Its state converts both ways with original MMS checkpoints.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+LEAKY_SLOPE = 0.1
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """Shape of the discriminator; the defaults are those of VITS (46.7 M parameters)."""
+
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    base_channels: int = 16
+    """Channels of the first scale layer; every other layer's width is a multiple of it."""
+
+
+class Judgement(NamedTuple):
+    """What a discriminator says of a batch: per sub-discriminator scores and feature maps."""
+
+    scores: list[Tensor]
+    features: list[list[Tensor]]
+
+
+class Discriminator(nn.Module):
+    """Judges waveforms by a scale and several period sub-discriminators."""
+
+    def __init__(self, settings: DiscriminatorSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or DiscriminatorSettings()
+        width = self.settings.base_channels
+        self.discriminators = nn.ModuleList(
+            [
+                ScaleDiscriminator(width),
+                *(PeriodDiscriminator(period, 2 * width) for period in self.settings.periods),
+            ]
+        )
+
+    def forward(self, waveform: Tensor) -> Judgement:
+        """Judge waveforms ``(batch, 1, samples)``."""
+        judged = [discriminator(waveform) for discriminator in self.discriminators]
+        return Judgement([scores for scores, _ in judged], [features for _, features in judged])
+
+
+class ScaleDiscriminator(nn.Module):
+    """Grouped, strided convolutions over the raw waveform."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = [1, width, 4 * width, 16 * width, 64 * width, 64 * width, 64 * width]
+        kernels = [15, 41, 41, 41, 41, 5]
+        strides = [1, 4, 4, 4, 4, 1]
+        self.convs = nn.ModuleList()
+        for i, (kernel, stride) in enumerate(zip(kernels, strides, strict=True)):
+            # Four input channels a group, in the strided layers.
+            groups = max(1, channels[i] // 4) if stride > 1 else 1
+            self.convs.append(
+                weight_norm(
+                    nn.Conv1d(
+                        channels[i],
+                        channels[i + 1],
+                        kernel,
+                        stride,
+                        padding=kernel // 2,
+                        groups=groups,
+                    )
+                )
+            )
+        self.conv_post = weight_norm(nn.Conv1d(channels[-1], 1, 3, 1, padding=1))
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return scores ``(batch, positions)`` and the feature maps of every layer."""
+        return _judge(self.convs, self.conv_post, waveform)
+
+
+class PeriodDiscriminator(nn.Module):
+    """Strided convolutions over every p-th sample.
+
+    The original reshapes to ``(batch, 1, samples / p, p)`` and convolves with ``(5, 1)`` kernels.
+    Columns never mix, so that they are batch entries here: the same numbers from plain 1-d
+    convolutions, which are faster.
+    """
+
+    def __init__(self, period: int, width: int) -> None:
+        super().__init__()
+        self.period = period
+        channels = [1, width, 4 * width, 16 * width, 32 * width, 32 * width]
+        strides = [3, 3, 3, 3, 1]
+        self.convs = nn.ModuleList(
+            weight_norm(nn.Conv1d(channels[i], channels[i + 1], 5, stride, padding=2))
+            for i, stride in enumerate(strides)
+        )
+        self.conv_post = weight_norm(nn.Conv1d(channels[-1], 1, 3, 1, padding=1))
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return scores ``(batch * period, positions)`` and the feature maps of every layer."""
+        batch, _, samples = waveform.shape
+        missing = -samples % self.period
+        if missing:
+            waveform = nn.functional.pad(waveform, (0, missing), mode="reflect")
+        columns = waveform.view(batch, -1, self.period).transpose(1, 2)
+        columns = columns.reshape(batch * self.period, 1, -1)
+        return _judge(self.convs, self.conv_post, columns)
+
+
+def _judge(convs: nn.ModuleList, conv_post: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    features = []
+    for conv in convs:
+        x = nn.functional.leaky_relu(conv(x), LEAKY_SLOPE)
+        features.append(x)
+    x = conv_post(x)
+    features.append(x)
+    return x.flatten(1), features
+
+
+def initialise_discriminator(settings: DiscriminatorSettings, seed: int) -> Discriminator:
+    """Build a discriminator with random weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Discriminator(settings)

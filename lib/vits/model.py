@@ -1,0 +1,318 @@
+"""The training forward of VITS on transformers' own `VitsModel` modules.
+
+`forward_step` runs one micro-batch through the generator once and, with a discriminator, through
+that once as well, and returns every loss part as a sum (see `lib.vits.losses`); `backward_step`
+turns them into gradients of both networks that never touch each other. Noise comes from
+`torch.randn`, `torch.randn_like` and `torch.rand` alone, in this order: posterior, durations,
+segment starts.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+from transformers import VitsModel
+
+from lib.vits.alignment import alignment_scores, maximum_path
+from lib.vits.discriminator import Discriminator, Judgement
+from lib.vits.duration import deterministic_duration_loss_sum, stochastic_duration_loss_sum
+from lib.vits.losses import (
+    LossWeights,
+    adversarial_loss_sum,
+    discriminator_loss_sum,
+    feature_loss_sum,
+    kl_loss_sum,
+    mel_loss_sum,
+)
+from lib.vits.spectrogram import Spectrogram
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips padded to a rectangle."""
+
+    input_ids: Tensor
+    """``(batch, tokens)`` long, zero beyond a clip's end."""
+    num_tokens: Tensor
+    """``(batch,)`` long."""
+    audio: Tensor
+    """``(batch, samples)`` float in [-1, 1]."""
+    num_samples: Tensor
+    """``(batch,)`` long."""
+    speakers: Tensor
+    """``(batch,)`` long: index into the speaker table; not used by a model with one speaker."""
+
+    def __len__(self) -> int:
+        return self.input_ids.shape[0]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items()}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the sums of a window are divided by."""
+
+    clips: Tensor | int
+    frames: Tensor | int
+    tokens: Tensor | int
+
+
+@dataclass
+class Generated:
+    """What the generator makes of a batch in training."""
+
+    waveform: Tensor
+    """``(batch, 1, segment)``."""
+    target: Tensor
+    """``(batch, 1, segment)``: the recording at the same place."""
+    mel: Tensor
+    """``(batch, mels, segment / hop)`` of the waveform."""
+    target_mel: Tensor
+    path: Tensor
+    """``(batch, frames, tokens)`` of zeros and ones."""
+    mel_sum: Tensor
+    kl_sum: Tensor
+    duration_sum: Tensor
+
+
+@dataclass
+class StepLosses:
+    """All loss parts of one micro-batch, as sums (divide by `counts` for the paper's means)."""
+
+    generated: Generated
+    counts: Counts
+    adversarial_sum: Tensor | None = None
+    feature_sum: Tensor | None = None
+    discriminator_sum: Tensor | None = None
+    leaf: Tensor | None = None
+    """The generated waveform as the discriminator saw it, cut off from the generator."""
+
+    def means(self, counts: Counts | None = None) -> dict[str, Tensor]:
+        """Detached losses as the paper defines them, unweighted."""
+        n = counts or self.counts
+        g = self.generated
+        losses = {
+            "mel": g.mel_sum / n.clips,
+            "kl": g.kl_sum / n.frames,
+            "duration": g.duration_sum / n.tokens,
+        }
+        if self.leaf is not None:
+            losses["adversarial"] = self.adversarial_sum / n.clips
+            losses["feature"] = self.feature_sum / n.clips
+            losses["discriminator"] = self.discriminator_sum / n.clips
+        return {name: loss.detach() for name, loss in losses.items()}
+
+
+def forward_step(
+    model: VitsModel,
+    discriminator: Discriminator | None,
+    batch: Batch,
+    spectrogram: Spectrogram,
+    segment_frames: int = 32,
+    starts: Tensor | None = None,
+) -> StepLosses:
+    """Run one step's forward and return all loss parts.
+
+    Parameters
+    ----------
+    model
+        The generator, prepared by `prepare_for_training`.
+    discriminator
+        None trains without the adversarial and feature losses.
+    batch, spectrogram
+        On the model's device.
+    segment_frames
+        Frames that the decoder is run on (32 frames are 8,192 samples).
+    starts
+        ``(batch,)`` first frame of each segment; drawn at random by default.
+    """
+    generated = generate(model, batch, spectrogram, segment_frames, starts)
+    counts = Counts(
+        clips=len(batch),
+        frames=spectrogram.num_frames(batch.num_samples).sum(),
+        tokens=batch.num_tokens.sum(),
+    )
+    step = StepLosses(generated, counts)
+    if discriminator is not None:
+        step.leaf = generated.waveform.detach().requires_grad_(torch.is_grad_enabled())
+        real: Judgement = discriminator(generated.target)
+        fake: Judgement = discriminator(step.leaf)
+        step.adversarial_sum = adversarial_loss_sum(fake, len(batch))
+        step.feature_sum = feature_loss_sum(real, fake, len(batch))
+        step.discriminator_sum = discriminator_loss_sum(real, fake, len(batch))
+    return step
+
+
+def backward_step(
+    step: StepLosses,
+    discriminator: Discriminator | None,
+    counts: Counts,
+    weights: LossWeights,
+    scale: float | Tensor = 1.0,
+    generator_learns: bool = True,
+) -> None:
+    """Add this micro-batch's gradients to both networks.
+
+    Both turns use the same discriminator weights, so that one forward of it serves both: the
+    generator's turn asks only for the gradient at the generated waveform, the discriminator's
+    only for the gradients of its own parameters.
+
+    Parameters
+    ----------
+    step
+        From `forward_step`.
+    counts
+        Of the whole accumulation window, over all processes.
+    scale
+        Loss scale for fp16.
+    generator_learns
+        False trains the discriminator alone (warm-up of a fresh one).
+    """
+    g = step.generated
+    if generator_learns:
+        loss = weights.mel * g.mel_sum / counts.clips + weights.kl * g.kl_sum / counts.frames
+        loss = scale * (loss + weights.duration * g.duration_sum / counts.tokens)
+        if step.leaf is None:
+            loss.backward()
+        else:
+            judged = weights.adversarial * step.adversarial_sum + weights.feature * step.feature_sum
+            (at_waveform,) = torch.autograd.grad(
+                scale * judged / counts.clips, step.leaf, retain_graph=True
+            )
+            torch.autograd.backward([loss, g.waveform], [None, at_waveform.to(g.waveform.dtype)])
+    if step.leaf is not None:
+        loss = scale * step.discriminator_sum / counts.clips
+        loss.backward(inputs=list(discriminator.parameters()))
+
+
+def generate(
+    model: VitsModel,
+    batch: Batch,
+    spectrogram: Spectrogram,
+    segment_frames: int,
+    starts: Tensor | None = None,
+) -> Generated:
+    """Run the generator in its training direction (section 2 of the paper)."""
+    num_frames = spectrogram.num_frames(batch.num_samples)
+    linear = spectrogram.linear(batch.audio, batch.num_samples)
+    token_mask = _mask(batch.num_tokens, batch.input_ids.shape[1]).to(linear.dtype)
+    frame_mask = _mask(num_frames, linear.shape[2]).to(linear.dtype).unsqueeze(1)
+    condition = speaker_condition(model, batch.speakers)
+
+    text = model.text_encoder(
+        input_ids=batch.input_ids,
+        padding_mask=token_mask.unsqueeze(-1),
+        attention_mask=token_mask.long(),
+    )
+    token_mask = token_mask.unsqueeze(1)
+    hidden = text.last_hidden_state.transpose(1, 2)
+    prior_means = text.prior_means.transpose(1, 2)
+    prior_log_scales = text.prior_log_variances.transpose(1, 2)
+
+    latents, posterior_log_scales = _posterior(model, linear, frame_mask, condition)
+    flowed = model.flow(latents, frame_mask, condition)
+    with torch.no_grad():
+        scores = alignment_scores(flowed, prior_means, prior_log_scales)
+        path = maximum_path(scores, num_frames, batch.num_tokens)
+    durations = path.sum(1).unsqueeze(1)
+    duration_loss = (
+        stochastic_duration_loss_sum
+        if model.config.use_stochastic_duration_prediction
+        else deterministic_duration_loss_sum
+    )
+    duration_sum = duration_loss(model.duration_predictor, hidden, token_mask, durations, condition)
+    kl_sum = kl_loss_sum(
+        flowed,
+        posterior_log_scales,
+        torch.matmul(prior_means.to(path.dtype), path.transpose(1, 2)),
+        torch.matmul(prior_log_scales.to(path.dtype), path.transpose(1, 2)),
+        frame_mask,
+    )
+
+    if starts is None:
+        starts = random_starts(num_frames, segment_frames)
+    hop = spectrogram.settings.hop_length
+    waveform = model.decoder(_slices(latents, starts, segment_frames), condition)
+    target = _slices(batch.audio.unsqueeze(1), starts * hop, segment_frames * hop)
+    mel = spectrogram.mel_of_segment(waveform.squeeze(1))
+    target_mel = spectrogram.mel(_slices(linear, starts, segment_frames))
+    return Generated(
+        waveform=waveform,
+        target=target,
+        mel=mel,
+        target_mel=target_mel,
+        path=path,
+        mel_sum=mel_loss_sum(mel, target_mel),
+        kl_sum=kl_sum,
+        duration_sum=duration_sum,
+    )
+
+
+def speaker_condition(model: VitsModel, speakers: Tensor) -> Tensor | None:
+    """Conditioning ``(batch, speaker_channels, 1)``; None for a model with one speaker."""
+    if model.config.num_speakers < 2:
+        return None
+    return model.embed_speaker(speakers).unsqueeze(-1)
+
+
+def random_starts(num_frames: Tensor, segment_frames: int) -> Tensor:
+    """Uniform segment starts ``(batch,)``; zero for clips shorter than a segment."""
+    choices = (num_frames - segment_frames + 1).clamp(min=1)
+    return (torch.rand(len(num_frames), device=num_frames.device) * choices).long()
+
+
+def _posterior(
+    model: VitsModel, linear: Tensor, mask: Tensor, condition: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sample latents and log-scales ``(batch, channels, frames)``; the sampling in fp32."""
+    encoder = model.posterior_encoder
+    x = encoder.conv_pre(linear) * mask
+    x = encoder.wavenet(x, mask, condition)
+    stats = encoder.conv_proj(x) * mask
+    stats = stats if stats.dtype == torch.float64 else stats.float()
+    mean, log_scale = torch.split(stats, encoder.out_channels, dim=1)
+    return (mean + torch.randn_like(mean) * torch.exp(log_scale)) * mask, log_scale
+
+
+def _mask(lengths: Tensor, size: int) -> Tensor:
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def _slices(x: Tensor, starts: Tensor, size: int) -> Tensor:
+    """Cut ``(batch, channels, size)`` out of ``(batch, channels, length)``, zero beyond the end."""
+    x = nn.functional.pad(x, (0, max(0, size - x.shape[2])))
+    index = starts.view(-1, 1, 1) + torch.arange(size, device=x.device)
+    return x.gather(2, index.expand(-1, x.shape[1], -1))
+
+
+def prepare_for_training(model: VitsModel) -> VitsModel:
+    """Switch to training: weight norm on the decoder, layerdrop off. Changes no output.
+
+    Checkpoints store the decoder with its weight norm fused, and MMS configurations carry a
+    layerdrop that the original VITS does not have.
+    """
+    model.config.layerdrop = 0.0
+    model.text_encoder.encoder.layerdrop = 0.0
+    for layer in _decoder_convolutions(model):
+        if not parametrize.is_parametrized(layer):
+            weight_norm(layer)
+    return model.train()
+
+
+def fuse_weight_norm(model: VitsModel) -> VitsModel:
+    """Undo the decoder's weight norm, in place: the layout that plain transformers loads."""
+    for layer in _decoder_convolutions(model):
+        if parametrize.is_parametrized(layer):
+            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    return model.eval()
+
+
+def _decoder_convolutions(model: VitsModel) -> list[nn.Module]:
+    """List the decoder's layers that original VITS trains under weight norm."""
+    inner = [conv for block in model.decoder.resblocks for conv in (*block.convs1, *block.convs2)]
+    return [*model.decoder.upsampler, *inner]

@@ -1,0 +1,116 @@
+"""Linear and mel spectrograms, in batch and on the device.
+
+The arithmetic is that of VITS (Kim et al. 2021, arXiv 2106.06103, section 3): magnitudes of a
+Hann-windowed STFT without centring, each clip reflected at its own two ends, so that a clip's
+frames do not depend on what it is batched with.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers.audio_utils import mel_filter_bank
+
+
+@dataclass(frozen=True)
+class SpectrogramSettings:
+    """Analysis parameters; the defaults are those of every MMS-TTS checkpoint."""
+
+    sample_rate: int = 16_000
+    fft_size: int = 1024
+    hop_length: int = 256
+    num_mels: int = 80
+    mel_floor: float = 1e-5
+    magnitude_floor: float = 1e-6
+
+
+class Spectrogram(nn.Module):
+    """Turns waveforms into linear and mel spectrograms with buffers built once."""
+
+    def __init__(self, settings: SpectrogramSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or SpectrogramSettings()
+        s = self.settings
+        filters = mel_filter_bank(
+            num_frequency_bins=s.fft_size // 2 + 1,
+            num_mel_filters=s.num_mels,
+            min_frequency=0.0,
+            max_frequency=s.sample_rate / 2,
+            sampling_rate=s.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        self.register_buffer("window", torch.hann_window(s.fft_size), persistent=False)
+        self.register_buffer(
+            "mel_filters", torch.from_numpy(filters).float().T.contiguous(), persistent=False
+        )
+
+    @property
+    def padding(self) -> int:
+        """Samples reflected at each end."""
+        return (self.settings.fft_size - self.settings.hop_length) // 2
+
+    def num_frames(self, lengths: Tensor) -> Tensor:
+        """Frames that clips of these lengths (in samples) give."""
+        return torch.div(lengths, self.settings.hop_length, rounding_mode="floor")
+
+    def linear(self, audio: Tensor, lengths: Tensor) -> Tensor:
+        """Compute linear magnitudes.
+
+        Parameters
+        ----------
+        audio
+            ``(batch, samples)`` float in [-1, 1]; anything beyond a clip's length is ignored.
+        lengths
+            ``(batch,)`` samples of each clip, each more than the padding (384).
+
+        Returns
+        -------
+        Tensor
+            ``(batch, fft_size // 2 + 1, samples // hop_length)``, zero beyond a clip's last frame.
+        """
+        num_frames = audio.shape[1] // self.settings.hop_length
+        padded = self._reflect(audio.float(), lengths)
+        # fp16 overflows in the sum of squares: always fp32, whatever autocast says.
+        with torch.autocast(audio.device.type, enabled=False):
+            magnitudes = self._magnitudes(padded)[:, :, :num_frames]
+        frames = torch.arange(num_frames, device=audio.device)
+        mask = frames < self.num_frames(lengths).unsqueeze(1)
+        return magnitudes * mask.unsqueeze(1)
+
+    def mel(self, linear: Tensor) -> Tensor:
+        """Log-mel ``(batch, num_mels, frames)`` of linear magnitudes ``(batch, bins, frames)``."""
+        with torch.autocast(linear.device.type, enabled=False):
+            mels = self.mel_filters.to(linear.dtype) @ linear
+            return torch.log(torch.clamp(mels, min=self.settings.mel_floor))
+
+    def mel_of_segment(self, segment: Tensor) -> Tensor:
+        """Log-mel of whole segments ``(batch, samples)``, differentiable."""
+        with torch.autocast(segment.device.type, enabled=False):
+            padded = nn.functional.pad(
+                segment.float().unsqueeze(1), (self.padding, self.padding), mode="reflect"
+            ).squeeze(1)
+            return self.mel(self._magnitudes(padded))
+
+    def _magnitudes(self, padded: Tensor) -> Tensor:
+        s = self.settings
+        spectrum = torch.stft(
+            padded,
+            s.fft_size,
+            hop_length=s.hop_length,
+            window=self.window,
+            center=False,
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.sqrt(power + s.magnitude_floor)
+
+    def _reflect(self, audio: Tensor, lengths: Tensor) -> Tensor:
+        """Reflect every clip at its own end: ``(batch, samples + 2 * padding)``."""
+        pad = self.padding
+        positions = torch.arange(-pad, audio.shape[1] + pad, device=audio.device).abs()
+        last = lengths.unsqueeze(1) - 1
+        reflected = torch.where(positions > last, 2 * last - positions, positions)
+        # Beyond the reflection there is nothing that an unmasked frame would see.
+        values = audio.gather(1, reflected.clamp(min=0).clamp(max=audio.shape[1] - 1))
+        return values * (reflected >= 0)
