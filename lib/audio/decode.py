@@ -53,7 +53,7 @@ def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
         raise
     except Exception as error:
         # There is nothing but the bytes here, so whatever goes wrong is the bytes' fault.
-        message = str(error) or type(error).__name__
+        message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DecodeError("undecodable", f"FFmpeg cannot read it: {message}") from error
 
 

@@ -117,7 +117,7 @@ def make_corpus(corpus: Path, truth: Path) -> None:
     """Write the audio files and metadata.csv into `corpus`, and the true speakers to `truth`."""
     texts = (HERE / "sentences.txt").read_text("utf-8").splitlines()
     shutil.rmtree(corpus, ignore_errors=True)
-    (corpus / "clips").mkdir(parents=True)
+    corpus.mkdir(parents=True)
     clips = [(*make_clip(number, text), text) for number, text in enumerate(texts)]
     silence = encode(np.zeros(2 * WEBM.sample_rate, np.float32), WEBM)
     clips.append((f"demo_{len(clips) + 1:03d}.webm", silence, "", "This clip holds only silence."))
@@ -128,12 +128,12 @@ def make_corpus(corpus: Path, truth: Path) -> None:
         metadata = csv.writer(metadata_file, lineterminator="\n")
         metadata.writerow(["file_name", "text"])
         for name, content, _, text in clips:
-            (corpus / "clips" / name).write_bytes(content)
-            metadata.writerow([f"clips/{name}", text])
+            (corpus / name).write_bytes(content)
+            metadata.writerow([name, text])
     with truth.open("w", encoding="utf-8", newline="") as truth_file:
         rows = csv.writer(truth_file, lineterminator="\n")
         rows.writerow(["file_name", "speaker"])
-        rows.writerows([f"clips/{name}", speaker] for name, _, speaker, _ in clips)
+        rows.writerows([name, speaker] for name, _, speaker, _ in clips)
 
 
 if __name__ == "__main__":
