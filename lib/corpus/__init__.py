@@ -1,1 +1,19 @@
-"""Reads the user's recordings and transcripts as `Clip` records."""
+"""Read the user's recordings and transcripts, whatever form they have on disk.
+
+Importing this costs next to nothing: pyarrow is loaded only for sources that need it.
+"""
+
+from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Problem
+from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus
+
+__all__ = [
+    "AudioLocation",
+    "Clip",
+    "Columns",
+    "Corpus",
+    "CorpusError",
+    "Problem",
+    "load_corpus",
+    "read_audio",
+    "read_corpus",
+]

@@ -1,0 +1,185 @@
+"""Audio and text in Arrow and Parquet files, read with pyarrow alone.
+
+`datasets` would take 2 s to import at every start of the workflow, and wants torchcodec.
+"""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lib.corpus.clip import AudioLocation, CorpusError
+from lib.corpus.fingerprint import digest_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Reading a row of a Parquet file means reading its whole row group; neighbours come soon.
+_row_groups_lock = threading.Lock()
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of a file's columns."""
+    return _schema(path).names
+
+
+def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
+    """Return the rows of some columns without audio."""
+    if path.suffix == ".parquet":
+        return _parquet(path).read(columns=columns).to_pylist()
+    return _arrow_table(str(path), _stamp(path)).select(columns).to_pylist()
+
+
+def read_paths(path: Path, column: str) -> list[str | None]:
+    """Return the file name that each row of an audio column carries, if any."""
+    import pyarrow as pa
+
+    kind = _audio_type(path, column)
+    if pa.types.is_struct(kind):
+        if "path" not in [field.name for field in kind]:
+            return [None] * _num_rows(path)
+        if path.suffix == ".parquet":
+            cells = _parquet(path).read(columns=[f"{column}.path"]).column(column)
+        else:
+            cells = _arrow_table(str(path), _stamp(path)).column(column)
+        return [name for chunk in cells.chunks for name in chunk.field("path").to_pylist()]
+    if _is_text(kind):
+        return [row[column] for row in read_cells(path, [column])]
+    return [None] * _num_rows(path)
+
+
+def digest_rows(path: Path, column: str) -> list[str | None]:
+    """Return the digest of each row's embedded audio; None where a row has none."""
+    digests: list[str | None] = []
+    for chunk in _byte_chunks(path, column):
+        for value in chunk:
+            content = value.as_buffer() if value.is_valid else None
+            digests.append(None if content is None else digest_bytes(content))
+    return digests or [None] * _num_rows(path)
+
+
+def read_bytes(location: AudioLocation) -> bytes:
+    """Return the embedded audio of one row."""
+    path = Path(location.path)
+    if path.suffix == ".parquet":
+        group, row = _row_group_of(path, location.row)
+        with _row_groups_lock:
+            values = _row_group(location.path, _stamp(path), location.column, group)
+        return values[row].as_py()
+    column = _arrow_table(location.path, _stamp(path)).column(location.column)
+    start = 0
+    for chunk in column.chunks:
+        if location.row < start + len(chunk):
+            return _bytes_of(chunk)[location.row - start].as_py()
+        start += len(chunk)
+    raise CorpusError(f"{path}: has {start} rows, expected row {location.row + 1}: read it again")
+
+
+def _byte_chunks(path: Path, column: str) -> "Iterator[pa.Array]":
+    """Yield the embedded bytes, a chunk at a time."""
+    if _is_text(_audio_type(path, column)):
+        return
+    if path.suffix == ".parquet":
+        for batch in _parquet(path).iter_batches(batch_size=64, columns=[column]):
+            yield _bytes_of(batch.column(0))
+    else:
+        for chunk in _arrow_table(str(path), _stamp(path)).column(column).chunks:
+            yield _bytes_of(chunk)
+
+
+def _bytes_of(chunk: "pa.Array") -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute
+
+    # struct_field, unlike .field(), also makes a row null whose struct is null.
+    return pyarrow.compute.struct_field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
+
+
+def _audio_type(path: Path, column: str) -> "pa.DataType":
+    """Return the type of an audio column that can be read."""
+    import pyarrow as pa
+
+    kind = _schema(path).field(column).type
+    if pa.types.is_struct(kind) and "bytes" in [field.name for field in kind]:
+        return kind
+    if _is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return kind
+    raise CorpusError(
+        f"{path}: column {column!r} holds {kind}, expected audio (bytes and path), bytes, or the "
+        "path of a file: name the right column in source.columns.audio"
+    )
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _schema(path: Path) -> "pa.Schema":
+    if path.suffix == ".parquet":
+        return _parquet(path).schema_arrow
+    return _arrow_table(str(path), _stamp(path)).schema
+
+
+def _num_rows(path: Path) -> int:
+    if path.suffix == ".parquet":
+        return _parquet(path).metadata.num_rows
+    return _arrow_table(str(path), _stamp(path)).num_rows
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what tells one version of a file from the next, to keep caches honest."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise CorpusError(f"{path}: not a Parquet file ({error}): download it again") from error
+
+
+@lru_cache(maxsize=64)
+def _arrow_table(path: str, stamp: tuple[int, int]) -> "pa.Table":
+    """Return a file that `save_to_disk` wrote; its pages are loaded when they are touched."""
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_stream(pa.memory_map(path)).read_all()
+    except pa.ArrowException as error:
+        raise CorpusError(
+            f"{path}: not an Arrow file as datasets.save_to_disk writes it ({error}): save the "
+            "dataset again"
+        ) from error
+
+
+def _row_group_of(path: Path, row: int) -> tuple[int, int]:
+    """Return the row group that holds a row, and the row's place in it."""
+    starts = _row_group_starts(str(path), _stamp(path))
+    group = bisect_right(starts, row) - 1
+    return group, row - starts[group]
+
+
+@lru_cache(maxsize=64)
+def _row_group_starts(path: str, stamp: tuple[int, int]) -> list[int]:
+    metadata = _parquet(Path(path)).metadata
+    starts, start = [], 0
+    for group in range(metadata.num_row_groups):
+        starts.append(start)
+        start += metadata.row_group(group).num_rows
+    return starts
+
+
+@lru_cache(maxsize=4)
+def _row_group(path: str, stamp: tuple[int, int], column: str, group: int) -> "pa.ChunkedArray":
+    import pyarrow as pa
+
+    chunks = _parquet(Path(path)).read_row_group(group, columns=[column]).column(0).chunks
+    return pa.chunked_array([_bytes_of(chunk) for chunk in chunks])
