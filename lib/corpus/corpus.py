@@ -48,12 +48,13 @@ def read_corpus(path: Path, columns: Columns, cache: Path | None) -> Corpus:
         clip = row if isinstance(row, Problem) else _to_clip(row, fingerprints)
         if isinstance(clip, Problem):
             problems.append(replace(clip, clip=clip.clip and clip_id(clip.clip)))
-        elif clip.id in clips:
+            continue
+        if clip.id not in clips and clip.id.lower() in lowered:
+            # File systems that ignore case would store both clips in one file.
+            clip = replace(clip, id=hashed_id(clip.id))
+        if clip.id in clips:
             problems.append(_duplicate(clip, clips[clip.id]))
         else:
-            # File systems that ignore case would store both in one file.
-            if clip.id.lower() in lowered:
-                clip = replace(clip, id=hashed_id(clip.id))
             lowered.add(clip.id.lower())
             clips[clip.id] = clip
     if not clips:
@@ -69,7 +70,7 @@ def load_corpus(path: Path) -> Corpus:
     """Return what `read_corpus` left in its cache folder, without touching the source."""
     index = path / INDEX_NAME if path.is_dir() else path
     try:
-        content = json.loads(index.read_text("utf-8"))
+        content = json.loads(index.read_bytes())
         if content["version"] != INDEX_VERSION:
             raise ValueError(f"version {content['version']}, expected {INDEX_VERSION}")
         clips = [
@@ -145,7 +146,7 @@ def _write_index(corpus: Corpus, path: Path) -> None:
         "clips": [asdict(clip) for clip in corpus.clips.values()],
         "problems": [asdict(problem) for problem in corpus.problems],
     }
-    encoded = json.dumps(content, ensure_ascii=False, indent=0).encode("utf-8", "surrogatepass")
+    encoded = json.dumps(content, indent=0).encode("ascii")
     if path.is_file() and path.read_bytes() == encoded:
         return
     logger.info("%s: %d clips, %d problems", path, len(corpus.clips), len(corpus.problems))

@@ -1,6 +1,5 @@
 """Find out what kind of source a path is, and read its rows."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -42,7 +41,7 @@ def read_rows(source: Path, columns: Columns, cache: FingerprintCache) -> Iterat
     elif files := _metadata_files(source):
         for file in files:
             yield from _read_metadata_file(source, file, columns)
-    elif shards := sorted(source.glob("*.parquet")) or sorted(source.glob("*/*.parquet")):
+    elif shards := _visible(source, "*.parquet") or _visible(source, "*/*.parquet"):
         for shard in shards:
             yield from _read_shard(source, shard, columns, cache)
     else:
@@ -54,9 +53,15 @@ def _metadata_files(source: Path) -> list[Path]:
     """Return the metadata files of a folder, or of its split folders."""
     for pattern in ("metadata", "*/metadata"):
         for suffix in METADATA_READERS:
-            if files := sorted(source.glob(pattern + suffix)):
+            if files := _visible(source, pattern + suffix):
                 return files
     return []
+
+
+def _visible(source: Path, pattern: str) -> list[Path]:
+    """Return the matching files, but not those in hidden folders (.git, .cache)."""
+    found = [path for path in source.glob(pattern) if path.is_file()]
+    return sorted(path for path in found if not path.relative_to(source).parts[0].startswith("."))
 
 
 def _listed(path: Path, key: str) -> list[Any]:
@@ -73,7 +78,7 @@ def _read_saved_split(
     source: Path, split: Path, columns: Columns, cache: FingerprintCache
 ) -> Iterator[Row | Problem]:
     for file in _listed(split / "state.json", "_data_files"):
-        shard = split / file["filename"]
+        shard = split / str(file["filename"] if isinstance(file, dict) else file)
         if not shard.is_file():
             raise CorpusError(
                 f"{split / 'state.json'}: lists {shard}, which does not exist: save the dataset "
@@ -120,11 +125,18 @@ def _read_metadata_file(source: Path, path: Path, columns: Columns) -> Iterator[
         file_name = (record.cells.get(columns.audio) or "").strip()
         if columns.audio == formats.LJSPEECH_AUDIO:
             audio = locate_by_id(path.parent, file_name, record.origin)
-            name = prefix + file_name
+            name = prefix + (
+                name_of_file(file_name) if _names_file(audio, file_name) else file_name
+            )
         else:
             audio = locate_file(path.parent, file_name, record.origin)
             name = prefix + name_of_file(file_name)
         yield _row(record, columns, name, audio, None)
+
+
+def _names_file(audio: AudioLocation | Problem, name: str) -> bool:
+    """Whether an LJSpeech id is a file name with its extension: `a.wav`, but not `a.1`."""
+    return isinstance(audio, AudioLocation) and audio.path.endswith(name)
 
 
 def _row(
