@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import av
@@ -17,6 +17,8 @@ MIN_SOURCE_RATE, MAX_SOURCE_RATE = 1_000, 1_000_000
 LOW_FREQUENCY_CHANNELS = {"LFE", "LFE2"}
 # A text file can be a playlist: without protocols it cannot make FFmpeg open what it names.
 NO_PROTOCOLS = {"protocol_whitelist": "none"}
+MAX_PLANES = 8
+UNKNOWN_SIZE = 0x7FFF0000
 INTEGER_BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
 
 
@@ -48,13 +50,26 @@ def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
     try:
         # "replace": tags in an unknown encoding are no reason to refuse the audio.
         with av.open(io.BytesIO(audio), options=NO_PROTOCOLS, metadata_errors="replace") as file:
-            return _decode_container(file, sample_rate, max_duration)
+            recording = _decode_container(file, sample_rate, max_duration)
     except (DecodeError, MemoryError):
         raise
     except Exception as error:
         # There is nothing but the bytes here, so whatever goes wrong is the bytes' fault.
         message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DecodeError("undecodable", f"FFmpeg cannot read it: {message}") from error
+    missing = _stated_size(audio) - len(audio)
+    if missing > 0 and not recording.warnings and recording.source.duration <= max_duration:
+        warning = f"truncated: {missing} bytes are missing of those that the header announces"
+        return replace(recording, warnings=(warning,))
+    return recording
+
+
+def _stated_size(audio: bytes) -> int:
+    """Return how long a WAV or AIFF file says it is, which FFmpeg takes no notice of; else 0."""
+    order = {b"RIFF": "little", b"FORM": "big"}.get(audio[:4])
+    stated = int.from_bytes(audio[4:8], order) + 8 if order else 0
+    # What is recorded to a pipe cannot know its length, and announces the largest there is.
+    return stated if stated < UNKNOWN_SIZE else 0
 
 
 def _decode_container(
@@ -65,7 +80,7 @@ def _decode_container(
     stream = file.streams.audio[0]
     warnings: list[str] = []
     parts, duration, first = [], 0.0, None
-    frames = _limit(_frames(file, stream, warnings), max_duration)
+    frames = _packed(_limit(_frames(file, stream, warnings), max_duration))
     # Almost always one group; some files change their format on the way.
     for key, group in groupby(frames, key=lambda f: (f.sample_rate, f.format.name, f.layout.name)):
         members = list(group)
@@ -120,6 +135,21 @@ def _limit(frames: Iterator[av.AudioFrame], max_duration: float) -> Iterator[av.
         duration += frame.samples / _checked_rate(frame.sample_rate)
         if duration > max_duration:
             return
+
+
+def _packed(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    """Interleave frames of more planes than PyAV can address.
+
+    `to_ndarray` of a planar frame with 8 channels reads past the end of its table of planes and
+    crashes the process (PyAV 18.1, 7.1 opus).
+    """
+    packer = None
+    for frame in frames:
+        if frame.format.is_planar and frame.layout.nb_channels >= MAX_PLANES:
+            packer = packer or av.AudioResampler(format="flt")
+            yield from packer.resample(frame)
+        else:
+            yield frame
 
 
 def _checked_rate(sample_rate: int) -> int:
