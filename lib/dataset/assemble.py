@@ -1,0 +1,76 @@
+"""The dataset on disk: a Hugging Face `DatasetDict` with the audio inside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from lib.files import atomic_directory
+
+# Rows held in memory at a time: 64 clips of 20 s are 40 MB.
+BATCH_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the dataset; the audio is in the file `wav`."""
+
+    id: str
+    wav: Path
+    text: str
+    speaker_id: str
+    duration: float
+
+
+def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> None:
+    """Write the records of every split so that `datasets.load_from_disk` reads them.
+
+    Columns: `id, audio, text, speaker_id, duration`; `audio` holds the bytes of the WAV file and
+    is not decoded on access. Loading needs no torchcodec, and no more memory than one batch is
+    used for any number of hours.
+    """
+    # Its import takes a second, which modules that only name a `Record` should not wait for.
+    from datasets import Dataset, DatasetDict
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=directory.parent, prefix=".assemble.") as folder:
+        tables = {}
+        for name, records in splits.items():
+            table = Path(folder) / f"{name}.arrow"
+            _write_table(records, table)
+            tables[name] = Dataset.from_file(str(table))
+        with atomic_directory(directory) as temporary:
+            DatasetDict(tables).save_to_disk(str(temporary))
+
+
+def _write_table(records: Sequence[Record], path: Path) -> None:
+    """Write an Arrow stream that carries the dataset's features.
+
+    Writing through `datasets` itself would encode the audio, which imports torchcodec.
+    """
+    from datasets import Audio, Features, Value
+
+    schema = Features(
+        {
+            "id": Value("string"),
+            "audio": Audio(decode=False),
+            "text": Value("string"),
+            "speaker_id": Value("string"),
+            "duration": Value("float64"),
+        }
+    ).arrow_schema
+    with pa.ipc.new_stream(str(path), schema) as stream:
+        for start in range(0, len(records), BATCH_ROWS):
+            rows = [
+                {
+                    "id": record.id,
+                    "audio": {"bytes": record.wav.read_bytes(), "path": f"{record.id}.wav"},
+                    "text": record.text,
+                    "speaker_id": record.speaker_id,
+                    "duration": record.duration,
+                }
+                for record in records[start : start + BATCH_ROWS]
+            ]
+            stream.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))

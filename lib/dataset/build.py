@@ -1,0 +1,182 @@
+"""From converted clips with speakers to a dataset, and an account of every row of the source."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from lib.audio.table import read_measurements
+from lib.dataset.assemble import Record, write_dataset
+from lib.dataset.select import Candidate, Selection, check_rejected_share, select_clips
+from lib.dataset.settings import DatasetSettings
+from lib.dataset.split import (
+    TRAIN,
+    VALIDATION,
+    Decision,
+    Utterance,
+    hash_text,
+    read_decisions,
+    split_texts,
+    standing_splits,
+    write_decisions,
+)
+from lib.files import atomic_path
+from lib.speakers.tables import read_assignments
+from lib.text.normalise import normalise_text
+
+logger = logging.getLogger(__name__)
+
+MANIFEST_COLUMNS = (
+    "clip",
+    "status",
+    "split",
+    "speaker_id",
+    "confidence",
+    "duration",
+    "reason",
+    "flags",
+    "text",
+    "origin",
+)
+REJECTED_COLUMNS = ("clip", "origin", "stage", "reason", "value", "detail")
+
+
+class ClipLike(Protocol):
+    """What is asked of a clip of the source."""
+
+    id: str
+    text: str
+    fingerprint: str
+    origin: str
+
+
+class ProblemLike(Protocol):
+    """What is asked of a row of the source that is no clip."""
+
+    clip: str | None
+    origin: str
+    reason: str
+    detail: str
+
+
+def build_dataset(
+    clips: Mapping[str, ClipLike],
+    problems: Iterable[ProblemLike],
+    wavs: Mapping[str, Path],
+    measurements: Path,
+    assignments: Path,
+    settings: DatasetSettings,
+    state: Path,
+    *,
+    dataset: Path,
+    manifest: Path,
+    rejected: Path,
+) -> None:
+    """Select the clips, divide them and write the dataset with its manifest.
+
+    Parameters
+    ----------
+    clips
+        Every clip of the source, by id.
+    problems
+        Its rows that are no clips.
+    wavs
+        Converted file of each clip.
+    measurements
+        Table of all clips' measurements.
+    assignments
+        Table of the speakers.
+    settings
+        See `DatasetSettings`.
+    state
+        Durable record of the split, updated.
+    dataset
+        Directory of the `DatasetDict` to write.
+    manifest
+        Table to write: every clip and its fate.
+    rejected
+        Table to write: every row that is not in the dataset, and why.
+    """
+    decisions = read_decisions(state)
+    selection = select_clips(
+        clips,
+        problems,
+        read_measurements(measurements),
+        read_assignments(assignments),
+        settings,
+        seniors=decisions.keys(),
+    )
+    check_rejected_share(selection, settings)
+    made = _decide(selection.accepted.values(), decisions, settings.validation_share)
+    _report_split(made)
+    # First the record: a run that is killed here divides the clips the same way again.
+    write_decisions(state, decisions | made)
+    write_dataset(_collect_records(selection, made, wavs), dataset)
+    _write_manifest(manifest, clips, selection, made)
+    _write_rejected(rejected, selection)
+
+
+def _decide(
+    accepted: Iterable[Candidate], decisions: Mapping[str, Decision], share: float
+) -> dict[str, Decision]:
+    utterances = [Utterance(c.clip, hash_text(c.text), c.speaker_id) for c in accepted]
+    splits = split_texts(utterances, share, standing_splits(decisions, share))
+    return {u.clip: Decision(u.key, splits[u.key], share) for u in utterances}
+
+
+def _report_split(made: Mapping[str, Decision]) -> None:
+    sizes = Counter(decision.split for decision in made.values())
+    logger.info("%d clips for training, %d for validation", sizes[TRAIN], sizes[VALIDATION])
+    if not sizes[VALIDATION]:
+        logger.warning(
+            "no clip is for validation: %d clips are too few to spare one, so nothing will tell "
+            "how the training goes on speech it has not heard",
+            len(made),
+        )
+
+
+def _collect_records(
+    selection: Selection, made: Mapping[str, Decision], wavs: Mapping[str, Path]
+) -> dict[str, list[Record]]:
+    records: dict[str, list[Record]] = {TRAIN: [], VALIDATION: []}
+    for clip, candidate in sorted(selection.accepted.items()):
+        records[made[clip].split].append(
+            Record(clip, wavs[clip], candidate.text, candidate.speaker_id, candidate.duration)
+        )
+    return records
+
+
+def _write_rejected(path: Path, selection: Selection) -> None:
+    rows = [(r.clip, r.origin, r.stage, r.reason, r.value, r.detail) for r in selection.rejections]
+    _write_table(path, REJECTED_COLUMNS, sorted(rows, key=lambda row: (row[0] or "", row[1])))
+
+
+def _write_manifest(
+    path: Path,
+    clips: Mapping[str, ClipLike],
+    selection: Selection,
+    made: Mapping[str, Decision],
+) -> None:
+    reasons = {r.clip: r.reason for r in selection.rejections if r.stage != "source"}
+    rows = []
+    for clip in sorted(clips):
+        candidate = selection.accepted.get(clip)
+        text = normalise_text(clips[clip].text)
+        origin = clips[clip].origin
+        if candidate is None:
+            fate = ("rejected", None, None, None, None, reasons[clip], None)
+        else:
+            split, flags = made[clip].split, ",".join(selection.flags.get(clip, ()))
+            figures = (f"{candidate.confidence:.4f}", f"{candidate.duration:.3f}")
+            fate = ("accepted", split, candidate.speaker_id, *figures, None, flags)
+        rows.append((clip, *fate, text, origin))
+    _write_table(path, MANIFEST_COLUMNS, rows)
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a tab-separated table; None is empty, and no cell has tabs or line ends."""
+    cells = ((" ".join(str("" if v is None else v).split()) for v in row) for row in rows)
+    lines = ["\t".join(row) for row in (header, *cells)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")

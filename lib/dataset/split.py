@@ -1,0 +1,202 @@
+"""Training or validation: decided once for every text, and never again."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.files import atomic_path
+from lib.text.normalise import text_key
+
+logger = logging.getLogger(__name__)
+
+TRAIN, VALIDATION = "train", "validation"
+
+# From this number of clips on a speaker is always heard in validation.
+ENOUGH_CLIPS = 10
+
+HEADER = "clip\ttext\tsplit\tshare"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What the split looks at: who says which text.
+
+    Attributes
+    ----------
+    clip
+        Id of the clip.
+    key
+        Hash of what the text has in common with texts that are read alike.
+    speaker
+        Id of the speaker.
+    """
+
+    clip: str
+    key: str
+    speaker: str
+
+
+def hash_text(text: str) -> str:
+    """Return the hash by which equal texts are recognised, and by which they are ordered."""
+    return hashlib.sha256(text_key(text).encode()).hexdigest()[:24]
+
+
+def split_texts(
+    utterances: Iterable[Utterance], share: float, earlier: Mapping[str, str]
+) -> dict[str, str]:
+    """Decide for every text whether it is for training or validation.
+
+    Whole texts are decided, so equal texts are on one side. In the order of their hashes, which
+    is as good as random and the same everywhere, texts go to validation as long as that brings
+    the speakers who say them nearer to `share`; then speakers with ten or more clips who have
+    none yet get their least disturbing one.
+
+    Parameters
+    ----------
+    utterances
+        All clips of the dataset.
+    share
+        Of each speaker's clips, for validation.
+    earlier
+        Decisions that stand: split by hash of the text.
+
+    Returns
+    -------
+    dict
+        Split by hash of the text, for the texts of `utterances`.
+    """
+    texts: dict[str, Counter[str]] = {}
+    for utterance in utterances:
+        texts.setdefault(utterance.key, Counter())[utterance.speaker] += 1
+    balance = _Balance(texts, share)
+    splits = {key: earlier[key] for key in texts if key in earlier}
+    for key, split in splits.items():
+        if split == VALIDATION:
+            balance.add(texts[key])
+    undecided = sorted(texts.keys() - splits.keys())
+    for key in undecided:
+        chosen = balance.change(texts[key]) < 0 and not balance.empties_training(texts[key])
+        splits[key] = VALIDATION if chosen else TRAIN
+        if chosen:
+            balance.add(texts[key])
+    _hear_everyone(texts, undecided, splits, balance)
+    return splits
+
+
+class _Balance:
+    """How far each speaker's number of validation clips is from what it should be."""
+
+    def __init__(self, texts: Mapping[str, Counter[str]], share: float) -> None:
+        self.clips = sum(texts.values(), Counter())
+        self.chosen: Counter[str] = Counter()
+        self.wanted = {
+            speaker: max(share * count, 1.0 if share > 0 and count >= ENOUGH_CLIPS else 0.0)
+            for speaker, count in self.clips.items()
+        }
+
+    def add(self, speakers: Counter[str]) -> None:
+        self.chosen += speakers
+
+    def change(self, speakers: Counter[str]) -> float:
+        """Return by how much a text for validation moves its speakers from what is wanted."""
+        return sum(
+            abs(self.chosen[speaker] + count - self.wanted[speaker])
+            - abs(self.chosen[speaker] - self.wanted[speaker])
+            for speaker, count in speakers.items()
+        )
+
+    def empties_training(self, speakers: Counter[str]) -> bool:
+        """Tell whether a speaker would have no clip left to learn from."""
+        return any(
+            self.chosen[speaker] + count >= self.clips[speaker]
+            for speaker, count in speakers.items()
+        )
+
+    def unheard(self) -> list[str]:
+        """Return the speakers who should have a validation clip and have none."""
+        return sorted(s for s, wanted in self.wanted.items() if wanted >= 1 and not self.chosen[s])
+
+
+def _hear_everyone(
+    texts: Mapping[str, Counter[str]],
+    undecided: list[str],
+    splits: dict[str, str],
+    balance: _Balance,
+) -> None:
+    for speaker in balance.unheard():
+        if balance.chosen[speaker]:
+            continue
+        open_texts = [
+            key
+            for key in undecided
+            if speaker in texts[key]
+            and splits[key] == TRAIN
+            and not balance.empties_training(texts[key])
+        ]
+        if not open_texts:
+            logger.warning(
+                "%s has no validation clip: all its texts are also training texts of others or "
+                "were before",
+                speaker,
+            )
+            continue
+        best = min(open_texts, key=lambda key: balance.change(texts[key]))
+        splits[best] = VALIDATION
+        balance.add(texts[best])
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """On which side a clip was put, and by what.
+
+    Attributes
+    ----------
+    key
+        Hash of its text.
+    split
+        `train` or `validation`.
+    share
+        The share for validation at the time.
+    """
+
+    key: str
+    split: str
+    share: float
+
+
+def standing_splits(decisions: Mapping[str, Decision], share: float) -> dict[str, str]:
+    """Return the earlier split by hash of the text; another share is a new division."""
+    return {row.key: row.split for row in decisions.values() if row.share == share}
+
+
+def read_decisions(path: Path) -> dict[str, Decision]:
+    """Read the record of the split, by clip; without a file nothing was decided yet."""
+    if not path.exists():
+        return {}
+    lines = path.read_text("utf-8").splitlines()
+    try:
+        if lines[:1] != [HEADER]:
+            raise ValueError(f"its first line is {lines[:1]}, expected {HEADER!r}")
+        rows = [line.split("\t") for line in lines[1:]]
+        decisions = {clip: Decision(key, split, float(at)) for clip, key, split, at in rows}
+        sides = {row.split for row in decisions.values()}
+        if not sides <= {TRAIN, VALIDATION}:
+            raise ValueError(f"it has the splits {sorted(sides)}")
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: the record of the split is damaged ({error}). Put back a copy of this file; "
+            "or delete it, and clips are divided anew, so that a model trained before may have "
+            "learned what is now for validation"
+        ) from error
+    return decisions
+
+
+def write_decisions(path: Path, decisions: Mapping[str, Decision]) -> None:
+    """Write the record, atomically."""
+    rows = sorted(decisions.items())
+    lines = [HEADER, *(f"{clip}\t{d.key}\t{d.split}\t{d.share!r}" for clip, d in rows)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")
