@@ -51,12 +51,14 @@ class Level:
 
 def measure_level(samples: np.ndarray, sample_rate: int) -> Level:
     """Measure mono `samples`, (num_samples,) float32, num_samples > 0."""
+    # A constant offset is no sound, but its beginning and end would be: as loud as a click.
+    offset = samples.mean(dtype=np.float64).astype(np.float32)
     size = _transform_size(samples.size + sample_rate // 4)  # the filter rings for 0.1 s
-    spectrum = np.fft.rfft(samples, size)
+    spectrum = np.fft.rfft(samples - offset, size)
     weighted = np.fft.irfft(spectrum * _k_weighting(size, sample_rate), size)[: samples.size]
-    curve = np.fft.irfft(spectrum, OVERSAMPLING * size) * OVERSAMPLING
+    curve = np.fft.irfft(spectrum, OVERSAMPLING * size)[: OVERSAMPLING * samples.size]
     # The clip may end on its peak, where the curve does not pass through the sample itself.
-    peak = max(_highest_point(curve), float(np.abs(samples).max()))
+    peak = max(_highest_point(curve * OVERSAMPLING + offset), float(np.abs(samples).max()))
     return Level(_block_powers(weighted, sample_rate), peak)
 
 
