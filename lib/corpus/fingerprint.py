@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from lib.files import atomic_path
 logger = logging.getLogger(__name__)
 
 DIGEST_SIZE = 16  # bytes
+DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST_SIZE}}}")
 # A file written again within its file system's time stamp granularity (up to 2 s on FAT) keeps
 # its stamp: what was changed this recently is read again next time.
 SETTLING_TIME = 2_000_000_000  # ns
@@ -60,7 +62,7 @@ class FingerprintCache:
 def _load(path: Path) -> dict[str, list[Any]]:
     try:
         entries = json.loads(path.read_bytes())
-        if all(isinstance(stamp, list) for stamp, _ in entries.values()):
+        if all(_is_entry(*entry) for entry in entries.values()):
             return entries
         raise ValueError("not a table of fingerprints")
     except FileNotFoundError:
@@ -68,3 +70,9 @@ def _load(path: Path) -> dict[str, list[Any]]:
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning("%s is damaged (%s): reading all audio again", path, error)
         return {}
+
+
+def _is_entry(stamp: Any, digests: Any) -> bool:
+    """Whether this is what `look_up` remembers: a stamp and a file's digest, or its rows'."""
+    rows = digests if isinstance(digests, list) else [digests or ""]
+    return len(stamp) == 3 and all(row is None or DIGEST.fullmatch(row) for row in rows)

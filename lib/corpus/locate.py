@@ -34,7 +34,7 @@ def locate_by_id(folder: Path, name: str, origin: str) -> AudioLocation | Proble
     """Return the audio of an LJSpeech row: in `wavs/` or beside the table, with any extension."""
     for base in (folder / "wavs", folder):
         path = os.path.normpath(os.path.join(base, name))
-        if _escapes(folder, path) or "\0" in name:
+        if _escapes(base, path) or "\0" in name:
             return Problem(None, origin, "unsafe_path", f"{name!r} leads out of {folder}")
         directory, stem = os.path.split(path)
         if found := _files_by_stem(directory).get(stem):

@@ -178,4 +178,5 @@ def _resolve(columns: Columns, audio_names: Sequence[str], found: list[str], pat
 def _resolve_ljspeech(columns: Columns, found: list[str], path: Path) -> Columns:
     """Return the columns of an LJSpeech table; what was written out is the text to learn from."""
     chosen = replace(columns, audio=None, id=None, text=columns.text or "spoken")
-    return _resolve(chosen, (formats.LJSPEECH_AUDIO,), found, path)
+    # The id names the audio, and is taken from there: without an extension, if it has one.
+    return replace(_resolve(chosen, (formats.LJSPEECH_AUDIO,), found, path), id=None)
