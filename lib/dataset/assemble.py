@@ -41,8 +41,10 @@ def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> No
             table = Path(folder) / f"{name}.arrow"
             _write_table(records, table)
             tables[name] = Dataset.from_file(str(table))
+        # A split without rows would be saved as no file at all, which cannot be loaded.
+        num_shards = {name: None if records else 1 for name, records in splits.items()}
         with atomic_directory(directory) as temporary:
-            DatasetDict(tables).save_to_disk(str(temporary))
+            DatasetDict(tables).save_to_disk(str(temporary), num_shards=num_shards)
 
 
 def _write_table(records: Sequence[Record], path: Path) -> None:

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 # Rates of fewer clips say little about what is usual for a speaker; then all clips are asked.
 ENOUGH_RATES = 20
 
+# Seconds of silence around a word that make a clip slow, but not wrong.
+HARMLESS_SILENCE = 2.0
+
 # Median absolute deviations (as standard deviations of a normal distribution) that are too far.
 TOO_MANY_DEVIATIONS = 5.0
 DEVIATION_SCALE = 1.4826
@@ -63,9 +66,14 @@ class Candidate:
     confidence: float
 
     @property
+    def characters(self) -> int:
+        """Number of characters, without spaces and punctuation."""
+        return len(text_key(self.text).replace(" ", ""))
+
+    @property
     def rate(self) -> float:
-        """Characters a second, without spaces and punctuation."""
-        return len(text_key(self.text).replace(" ", "")) / self.duration
+        """Characters a second."""
+        return self.characters / self.duration
 
 
 @dataclass(slots=True)
@@ -183,16 +191,17 @@ def _implausible_rates(
     }
     for candidate in accepted.values():
         middle, factor = usual[candidate.speaker_id]
-        if not middle / factor <= candidate.rate <= middle * factor:
+        silent = candidate.duration - candidate.characters * factor / middle
+        if candidate.rate > middle * factor or silent > HARMLESS_SILENCE:
             yield Rejection(
                 candidate.clip,
                 candidate.origin,
                 "dataset",
                 "speech_rate",
                 round(candidate.rate, 2),
-                f"{candidate.rate:.1f} characters a second; usual are {middle:.1f}, and "
-                f"{middle / factor:.1f} to {middle * factor:.1f} are let through: "
-                "does the transcript belong to this recording?",
+                f"{candidate.rate:.1f} characters a second where {middle:.1f} are usual, and "
+                f"{factor:.1f} times more or fewer implausible: does the transcript belong to "
+                "this recording?",
             )
 
 

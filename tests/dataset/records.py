@@ -1,0 +1,88 @@
+"""Stand-ins for what the rooms before the dataset leave behind."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lib.audio.measurement import Measurement
+from lib.audio.table import collect_measurements
+from lib.audio.wav import write_wav
+from lib.files import write_json
+
+
+@dataclass(frozen=True)
+class Clip:
+    id: str
+    text: str
+    fingerprint: str = ""
+    origin: str = "metadata.csv row 1"
+
+
+@dataclass(frozen=True)
+class Problem:
+    clip: str | None
+    origin: str
+    reason: str
+    detail: str
+
+
+@dataclass
+class Source:
+    """A converted source on disk: change its records, `write` it, and build from it."""
+
+    root: Path
+    clips: dict[str, Clip] = field(default_factory=dict)
+    speakers: dict[str, str] = field(default_factory=dict)
+    confidence: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, dict] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, clip: str, text: str, speaker: str = "spk000", **measured) -> None:
+        fingerprint = measured.pop("fingerprint", clip)
+        self.clips[clip] = Clip(clip, text, fingerprint, f"metadata.csv row {len(self.clips) + 2}")
+        self.speakers[clip] = speaker
+        self.measured[clip] = {"duration": 1.0} | measured
+
+    def build(self, settings=None, **changes):
+        from lib.dataset.build import build_dataset
+        from lib.dataset.settings import DatasetSettings
+
+        self._write()
+        build_dataset(
+            self.clips,
+            self.problems,
+            {clip: self.root / f"{clip}.wav" for clip in self.clips},
+            self.root / "measurements.tsv",
+            self.root / "assignments.tsv",
+            settings or DatasetSettings(**changes),
+            self.root / "state/split.tsv",
+            dataset=self.root / "dataset",
+            manifest=self.root / "manifest.tsv",
+            rejected=self.root / "rejected.tsv",
+        )
+
+    def _write(self) -> None:
+        sidecars = []
+        for number, (clip, fields) in enumerate(self.measured.items()):
+            sidecar = self.root / f"{clip}.json"
+            measurement = Measurement(clip, **fields)
+            values = {name: getattr(measurement, name) for name in Measurement.__slots__}
+            write_json(sidecar, values)
+            sidecars.append(sidecar)
+            samples = np.full(160, number, dtype=np.int16)
+            write_wav(self.root / f"{clip}.wav", samples, 16000)
+        collect_measurements(sidecars, self.root / "measurements.tsv")
+        rows = [
+            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0):.4f}"
+            for clip, speaker in sorted(self.speakers.items())
+            if self.measured[clip].get("status", "ok") == "ok"
+        ]
+        lines = ["clip\tspeaker_id\tconfidence", *rows]
+        (self.root / "assignments.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a tab-separated table."""
+    header, *lines = path.read_text("utf-8").splitlines()
+    return [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
