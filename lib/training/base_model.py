@@ -1,8 +1,9 @@
 """Prepares the base model: finds it, converts it, fits it to the dataset's speakers and text.
 
 The result is a plain Hugging Face directory with, beside it, ``base.json`` (what was found and
-done, see `BaseModel`), ``discriminator.safetensors`` where one was found, and
-``vocabulary.tsv`` (every character of the transcripts and what became of it).
+done, see `BaseModel`), ``texts.json`` (what is trained on, per clip: every character is in the
+vocabulary), ``vocabulary.tsv`` (every character of the transcripts and what became of it), and
+``discriminator.safetensors`` where one was found.
 """
 
 import hashlib
@@ -14,12 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
-from lib.text.vocabulary import VocabularyPlan, plan_vocabulary, write_audit
+from lib.text.audit import write_audit
+from lib.text.romanise import romanise
+from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 from lib.training.data import read_rows
 from lib.training.hub import (
     TINY,
@@ -72,6 +76,10 @@ class BaseModel:
         values = {k: v for k, v in asdict(self).items() if k != "directory"}
         write_json(self.directory / "base.json", values)
 
+    def texts(self) -> dict[str, str]:
+        """Return what is trained on, per clip; clips that are left out are not there."""
+        return read_json(self.directory / "texts.json")
+
     def speaker_map(self) -> dict[str, dict[str, Any]]:
         """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it."""
         return {
@@ -101,8 +109,8 @@ def prepare_base_model(
     source: str,
     discriminator: str,
     dataset: Path,
-    centroids: Mapping[str, Any],
-    names: Mapping[str, str],
+    centroids: Path,
+    registry: Path,
     text_policy: Mapping[str, Any],
     output: Path,
 ) -> None:
@@ -114,10 +122,8 @@ def prepare_base_model(
         ``tiny``, a directory, or a Hub id.
     discriminator
         ``auto`` takes the best that exists, ``fresh`` starts a new one.
-    centroids
-        Voice embedding ``(256,)`` by speaker id.
-    names
-        The user's name by speaker id.
+    centroids, registry
+        Voice vectors and names of the speakers, as rule cluster_speakers writes them.
     text_policy
         Configuration section `text`: what to do with characters that the base does not know.
 
@@ -139,24 +145,42 @@ def prepare_base_model(
         origin = _digest(model)
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
-        plan = plan_vocabulary(texts, tokenizer, text_policy)
-        model = add_tokens(model, [added.related for added in plan.added])
+        if tokenizer.is_uroman:
+            texts = romanise(texts)
+        plan = plan_vocabulary(
+            texts,
+            tokenizer.encoder,
+            policy=text_policy["unknown_characters"],
+            mapping=text_policy["mapping"],
+            lowercase=tokenizer.normalize,
+        )
+        write_audit(
+            plan, texts, tokenizer.encoder, tokenizer.normalize, directory / "vocabulary.tsv"
+        )
+        model = add_tokens(model, list(plan.added.values()))
         speakers = _speaker_rows(found, model, sorted({row["speaker_id"] for row in rows}))
-        model = _fit_speakers(model, speakers, centroids)
+        model = _fit_speakers(model, speakers, _read_centroids(centroids))
         model.save_pretrained(directory)
         _save_tokenizer(tokenizer, plan, directory)
-        write_audit(plan, directory / "vocabulary.tsv")
         discriminator_origin, weights = _load_discriminator(base, discriminator)
         if weights is not None:
             save_file(weights, directory / "discriminator.safetensors")
-        fitted = VitsTokenizer.from_pretrained(directory)
+        unalignable = _find_unalignable(
+            plan.texts,
+            {row["id"]: row["duration"] for row in rows},
+            VitsTokenizer.from_pretrained(directory),
+        )
+        unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
+        kept = {clip: text for clip, text in plan.texts.items() if clip not in unalignable}
+        write_json(directory / "texts.json", kept)
+        names = {s: entry["name"] for s, entry in read_json(registry)["speakers"].items()}
         prepared = BaseModel(
             directory=directory,
             source=source,
             origin=origin,
             speakers=speakers,
-            names={s: names.get(s, s) for s in speakers},
-            excluded={**_unalignable(rows, fitted), **plan.rejected},
+            names={speaker: names.get(speaker, speaker) for speaker in speakers},
+            excluded={**unwritable, **unalignable},
             discriminator_origin=discriminator_origin,
             fresh_discriminator=weights is None,
         )
@@ -225,6 +249,11 @@ def _speaker_rows(found: Path, model: VitsModel, speakers: list[str]) -> dict[st
     return rows
 
 
+def _read_centroids(path: Path) -> dict[str, list[float]]:
+    table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
+    return dict(zip(table["speaker_id"], table["vector"], strict=True))
+
+
 def _fit_speakers(
     model: VitsModel, rows: Mapping[str, int], centroids: Mapping[str, Any]
 ) -> VitsModel:
@@ -238,9 +267,8 @@ def _fit_speakers(
 
 def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: Path) -> None:
     """Save the tokenizer with the added characters as ordinary entries of its vocabulary."""
-    for added in plan.added:
-        tokenizer.encoder[added.character] = added.id
-        tokenizer.decoder[added.id] = added.character
+    tokenizer.encoder.update({c: plan.vocab[c] for c in plan.added})
+    tokenizer.decoder.update({plan.vocab[c]: c for c in plan.added})
     tokenizer.save_pretrained(directory)
 
 
@@ -256,17 +284,23 @@ def _load_discriminator(
     return origin, discriminator_from_original(state["model"], path.name)
 
 
-def _unalignable(rows: list[dict], tokenizer: VitsTokenizer) -> dict[str, str]:
-    """Clips with more tokens than frames: no monotonic alignment exists."""
+def _find_unalignable(
+    texts: Mapping[str, str], durations: Mapping[str, float], tokenizer: VitsTokenizer
+) -> dict[str, str]:
+    """Find clips with more tokens than frames: no monotonic alignment exists."""
     excluded = {}
-    for row in rows:
-        tokens = len(tokenizer(row["text"]).input_ids)
-        frames = int(row["duration"] * _SAMPLE_RATE) // _HOP_LENGTH
-        if tokens == 0:
-            excluded[row["id"]] = "no character of the text is in the vocabulary"
-        elif tokens > frames:
-            excluded[row["id"]] = f"{tokens} tokens cannot be aligned to {frames} frames"
+    for clip, text in texts.items():
+        tokens = len(tokenizer(text).input_ids)
+        frames = int(durations[clip] * _SAMPLE_RATE) // _HOP_LENGTH
+        if tokens > frames:
+            excluded[clip] = f"{tokens} tokens cannot be aligned to {frames} frames"
     return excluded
+
+
+def _unwritable(offending: str) -> str:
+    if offending:
+        return f"characters that the base does not know: {' '.join(offending)}"
+    return "no character of the text is in the vocabulary"
 
 
 def _digest(model: VitsModel) -> str:

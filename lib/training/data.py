@@ -6,7 +6,7 @@ audio decoder.
 
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,15 @@ def load_clips(
     split: Path,
     tokenizer: VitsTokenizer,
     speakers: Mapping[str, int],
-    excluded: Collection[str] = (),
+    texts: Mapping[str, str],
 ) -> list[TrainingClip]:
     """Load a split of a dataset saved with `save_to_disk`, sorted by clip id.
+
+    Parameters
+    ----------
+    texts
+        What is trained on, per clip, in characters that the tokenizer knows; clips without are
+        left out.
 
     Raises
     ------
@@ -50,8 +56,9 @@ def load_clips(
         If a clip's speaker is not in the model's table or it has more tokens than frames.
     """
     clips = []
-    for row in _rows(split, ["id", "audio", "text", "speaker_id"]):
-        if row["id"] in excluded:
+    for row in _rows(split, ["id", "audio", "speaker_id"]):
+        text = texts.get(row["id"])
+        if text is None:
             continue
         if row["speaker_id"] not in speakers:
             raise ValueError(
@@ -59,8 +66,8 @@ def load_clips(
                 f"({', '.join(speakers)}); prepare the base model again"
             )
         audio, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
-        ids = np.asarray(tokenizer(row["text"]).input_ids, dtype=np.int64)
-        clip = TrainingClip(row["id"], row["text"], audio, ids, speakers[row["speaker_id"]])
+        ids = np.asarray(tokenizer(text).input_ids, dtype=np.int64)
+        clip = TrainingClip(row["id"], text, audio, ids, speakers[row["speaker_id"]])
         if len(ids) > clip.num_frames():
             raise ValueError(
                 f"clip {clip.id}: {len(ids)} tokens cannot be aligned to {clip.num_frames()} "

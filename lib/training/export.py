@@ -1,18 +1,18 @@
 """Writes a trained voice as a directory that plain transformers loads."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
 from transformers import VitsModel, VitsTokenizer
 
-from lib.files import atomic_directory, write_json
+from lib.files import atomic_directory, read_json, write_json
 from lib.training.base_model import BaseModel
+from lib.training.checkpoint import load_checkpoint
 from lib.vits.model import fuse_weight_norm, prepare_for_training
 
 _CARD = """---
 library_name: transformers
 pipeline_tag: text-to-speech
+language: {language}
 {licence}tags:
 - vits
 - text-to-speech
@@ -42,32 +42,43 @@ _MMS_TERMS = (
 _OTHER_TERMS = "The terms of the base model's weights apply to this model too."
 
 
-def export_model(
-    base: BaseModel, weights: Mapping[str, Tensor], directory: Path, epoch: int
-) -> None:
-    """Write model, tokenizer, speaker map and model card.
+def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, language: str) -> None:
+    """Write a checkpoint's averaged weights as model, tokenizer, speaker map and model card.
 
-    Parameters
-    ----------
-    weights
-        All parameters, named as in the training layout (decoder under weight norm).
-    epoch
-        After how many epochs the weights were taken, for the card.
+    Raises
+    ------
+    DamagedCheckpointError
+        If there is no whole checkpoint.
     """
-    model = prepare_for_training(VitsModel.from_pretrained(base.directory))
-    model.load_state_dict(dict(weights))
+    saved = load_checkpoint(checkpoint)
+    base = BaseModel.open(base_model)
+    model = prepare_for_training(VitsModel.from_pretrained(base_model))
+    model.load_state_dict(dict(saved.ema))
     with atomic_directory(directory) as temporary:
         fuse_weight_norm(model).save_pretrained(temporary)
-        VitsTokenizer.from_pretrained(base.directory).save_pretrained(temporary)
+        VitsTokenizer.from_pretrained(base_model).save_pretrained(temporary)
         write_json(temporary / "speakers.json", base.speaker_map())
-        mms = "mms-tts" in base.source
-        card = _CARD.format(
-            source=base.source,
-            epoch=epoch,
-            discriminator=base.discriminator_origin,
-            speakers=", ".join(f"{s} ({base.names.get(s, s)})" for s in base.speakers),
-            first=next(iter(base.speakers)),
-            licence="license: cc-by-nc-4.0\n" if mms else "",
-            terms=_MMS_TERMS if mms else _OTHER_TERMS,
-        )
+        card = _describe(base, saved.progress.epoch, language)
         (temporary / "README.md").write_text(card, "utf-8")
+
+
+def export_trained(
+    summary: Path, choice: str, base_model: Path, directory: Path, language: str
+) -> None:
+    """Export the ``best`` or ``last`` checkpoint of a finished training, as its summary names."""
+    checkpoint = Path(read_json(summary)[choice])
+    export_checkpoint(checkpoint, base_model, directory, language)
+
+
+def _describe(base: BaseModel, epoch: int, language: str) -> str:
+    mms = "mms-tts" in base.source
+    return _CARD.format(
+        source=base.source,
+        language=language,
+        epoch=epoch,
+        discriminator=base.discriminator_origin,
+        speakers=", ".join(f"{s} ({base.names.get(s, s)})" for s in base.speakers),
+        first=next(iter(base.speakers)),
+        licence="license: cc-by-nc-4.0\n" if mms else "",
+        terms=_MMS_TERMS if mms else _OTHER_TERMS,
+    )

@@ -65,6 +65,14 @@ def check_base_model(source: str) -> None:
         )
 
 
+def is_prepared(directory: Path, source: str) -> bool:
+    """Whether a directory already holds this base, prepared: then nothing is needed of the Hub."""
+    try:
+        return json.loads((directory / "base.json").read_text("utf-8"))["source"] == source
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def find_base_model(source: str) -> BaseSource:
     """Locate a base model; download it if it is on the Hub.
 

@@ -1,6 +1,5 @@
 """What a training shows: TensorBoard scalars, pictures and audio, and a progress bar."""
 
-import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,13 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-logger = logging.getLogger(__name__)
+_SAMPLE_RATE = 16_000
 
 
 class Monitor:
     """Writes to TensorBoard and moves the progress bar; silent on all but the main process."""
 
-    def __init__(
-        self, directory: Path, total_steps: int, step: int, sample_rate: int, active: bool = True
-    ) -> None:
-        self.sample_rate = sample_rate
+    def __init__(self, directory: Path, total_steps: int, step: int, active: bool = True) -> None:
         # Steps that a killed run logged after its last checkpoint are logged again: drop them.
         self.writer = SummaryWriter(str(directory), purge_step=step) if active else None
         self.bar = tqdm(
@@ -51,7 +47,7 @@ class Monitor:
         """Log a waveform ``(samples,)`` in [-1, 1]."""
         if self.writer:
             samples = waveform.detach().float().cpu().clamp(-1, 1).unsqueeze(0)
-            self.writer.add_audio(name, samples, step, self.sample_rate)
+            self.writer.add_audio(name, samples, step, _SAMPLE_RATE)
 
     def advance(self, epoch: int, losses: Mapping[str, float]) -> None:
         """Move the bar by one step."""

@@ -40,7 +40,6 @@ class TrainingSettings:
     on_new_data: Literal["continue", "restart"] = "continue"
     continue_epochs: int = 50
     max_skipped_steps: int = 25
-    export: Literal["best", "last"] = "best"
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any]) -> "TrainingSettings":
@@ -76,7 +75,6 @@ RESUMABLE = frozenset(
         "on_new_data",
         "continue_epochs",
         "max_skipped_steps",
-        "export",
     }
 )
 

@@ -115,11 +115,14 @@ def warm_start(
 def _rebuild(config: VitsConfig, changes: dict, state: Mapping[str, Tensor]) -> VitsModel:
     """Build a model with a changed configuration and put the old weights in."""
     new_config = VitsConfig.from_dict({**config.to_dict(), **changes})
-    model = VitsModel(new_config)
+    # New layers need some direction, and the same base must give the same one every time.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = VitsModel(new_config)
     missing, unexpected = model.load_state_dict(dict(state), strict=False)
-    conditioning = [name for name in missing if "cond" not in name]
-    if conditioning or unexpected:
-        raise ValueError(f"weights do not fit the model: {conditioning + unexpected}")
+    misfits = [name for name in missing if "cond" not in name] + unexpected
+    if misfits:
+        raise ValueError(f"weights do not fit the model: {', '.join(misfits)}")
     return model.eval()
 
 

@@ -1,0 +1,45 @@
+"""The table that tells what became of every character of the transcripts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lib.files import atomic_path
+from lib.text.vocabulary import CharacterUse, VocabularyPlan, audit_characters
+
+HEADER = ("character", "name", "count", "clips", "fate")
+
+
+def write_audit(
+    plan: VocabularyPlan,
+    texts: Mapping[str, str],
+    vocab: Mapping[str, int],
+    lowercase: bool,
+    table: Path,
+) -> None:
+    """Write one row per character, those that the base did not know first.
+
+    Parameters
+    ----------
+    plan
+        What was decided for `texts` and `vocab`.
+    lowercase
+        Whether the tokenizer lowers.
+    """
+    rows = [
+        (use.character, use.name, str(use.count), str(use.clips), _fate(use, plan))
+        for use in audit_characters(texts, vocab, lowercase)
+    ]
+    with atomic_path(table) as temporary:
+        lines = ("\t".join(row) + "\n" for row in (HEADER, *rows))
+        temporary.write_text("".join(lines), "utf-8")
+
+
+def _fate(use: CharacterUse, plan: VocabularyPlan) -> str:
+    if use.known:
+        return "known"
+    if use.character in plan.added:
+        return "added"
+    if use.character in plan.replaced:
+        written = plan.replaced[use.character]
+        return f"written as '{written}'" if written else "left out"
+    return "clips rejected"

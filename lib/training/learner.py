@@ -1,0 +1,198 @@
+"""Both networks with all that changes while they learn: one optimizer step, and its state."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import VitsModel
+
+from lib.training.base_model import BaseModel
+from lib.training.batching import step_seed
+from lib.training.checkpoint import Checkpoint, Progress
+from lib.training.data import TrainingClip, collate
+from lib.training.ema import MovingAverage
+from lib.training.settings import TrainingSettings
+from lib.vits.adapt import warm_start
+from lib.vits.model import Counts, backward_step, forward_step, prepare_for_training
+from lib.vits.spectrogram import Spectrogram
+
+ClipWindow = Sequence[Sequence[TrainingClip]]
+"""Micro-batches of clips whose gradients are accumulated."""
+
+
+class Learner:
+    """Generator, discriminator, their optimizers, the gradient scaler and the moving average."""
+
+    def __init__(
+        self, settings: TrainingSettings, base: BaseModel, accelerator: Accelerator
+    ) -> None:
+        self.settings, self.accelerator = settings, accelerator
+        self.device = accelerator.device
+        self.spectrogram = Spectrogram().to(self.device)
+        self.model = prepare_for_training(VitsModel.from_pretrained(base.directory))
+        self.model.to(self.device)
+        self.discriminator = base.load_discriminator(settings).to(self.device)
+        self.ema = MovingAverage(self.model, settings.ema_decay)
+        self.optimizers = {
+            "generator": self._optimizer(self.model),
+            "discriminator": self._optimizer(self.discriminator),
+        }
+        self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)
+
+    # ------------------------------------------------------------------ one step
+
+    def accumulate(
+        self, window: ClipWindow, step: int, generator_learns: bool = True
+    ) -> dict[str, Tensor]:
+        """Compute the gradients of a window; every process takes its share of micro-batches.
+
+        Sums are divided by the sizes of the whole window over all processes, so that neither the
+        number of micro-batches nor that of processes changes the gradients.
+
+        Returns
+        -------
+        dict
+            This process's part of the losses, on the device.
+        """
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        counts = count_window(window)
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        means: dict[str, Tensor] = {}
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        for number in range(rank, len(window), processes):
+            batch = collate(window[number]).to(self.device)
+            torch.manual_seed(step_seed(self.settings.seed, step, number))
+            with self.accelerator.autocast():
+                losses = forward_step(
+                    self.model,
+                    self.discriminator,
+                    batch,
+                    self.spectrogram,
+                    self.settings.segment_frames,
+                )
+            weights = self.settings.loss_weights
+            backward_step(losses, self.discriminator, counts, weights, scale, generator_learns)
+            for name, value in losses.means(counts).items():
+                means[name] = means.get(name, 0) + value
+        return means
+
+    def apply(self, step: int) -> tuple[bool, dict[str, Tensor]]:
+        """Step both optimizers if all gradients are finite.
+
+        Returns
+        -------
+        tuple
+            Whether the step was taken, and the gradient norm of each network that had gradients.
+        """
+        norms = self._finish_gradients()
+        finite = all(torch.isfinite(norm) for norm in norms.values())
+        if finite:
+            for name in norms:
+                self.scaler.step(self.optimizers[name])
+            self.ema.update(step)
+        self.scaler.update()
+        return finite, norms
+
+    def set_learning_rate(self, progress: Progress) -> float:
+        """Warm up by steps, decay by epochs: a function of the progress alone."""
+        settings = self.settings
+        rate = settings.learning_rate * settings.learning_rate_decay**progress.epoch
+        if settings.warmup_steps:
+            rate *= min(1.0, (progress.step + 1) / settings.warmup_steps)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+        return rate
+
+    def _optimizer(self, network: nn.Module) -> torch.optim.AdamW:
+        """AdamW; the speaker table in a group with its own learning-rate factor."""
+        settings = self.settings
+        speakers, others = [], []
+        for name, parameter in network.named_parameters():
+            (speakers if name.startswith("embed_speaker") else others).append(parameter)
+        groups = [{"params": others, "factor": 1.0}]
+        if speakers:
+            groups.append({"params": speakers, "factor": settings.speaker_learning_rate_factor})
+        return torch.optim.AdamW(
+            groups,
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            eps=settings.epsilon,
+            weight_decay=settings.weight_decay,
+        )
+
+    def _finish_gradients(self) -> dict[str, Tensor]:
+        """Sum gradients over processes, undo the loss scale, clip; return their norms."""
+        norms = {}
+        for name, optimizer in self.optimizers.items():
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            if self.accelerator.num_processes > 1:
+                self._sum_over_processes(parameters)
+            with_gradient = [p for p in parameters if p.grad is not None]
+            if with_gradient:
+                self.scaler.unscale_(optimizer)
+                limit = self.settings.gradient_clip or float("inf")
+                norms[name] = nn.utils.clip_grad_norm_(with_gradient, limit)
+        return norms
+
+    def _sum_over_processes(self, parameters: list[nn.Parameter]) -> None:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([p.grad.flatten() for p in parameters])
+        flat = self.accelerator.reduce(flat, reduction="sum")
+        sizes = [p.numel() for p in parameters]
+        for parameter, part in zip(parameters, flat.split(sizes), strict=True):
+            parameter.grad.copy_(part.view_as(parameter))
+
+    # ------------------------------------------------------------------ state
+
+    def checkpoint(self, progress: Progress, recipe: Mapping) -> Checkpoint:
+        """Everything needed to go on."""
+        states = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+        return Checkpoint(
+            progress=progress,
+            recipe=recipe,
+            generator=self.model.state_dict(),
+            ema=self.ema.average,
+            discriminator=self.discriminator.state_dict(),
+            optimizers={**states, "scaler": self.scaler.state_dict()},
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on exactly where a checkpoint was made."""
+        self.model.load_state_dict(checkpoint.generator)
+        self.discriminator.load_state_dict(checkpoint.discriminator)
+        self.ema.load(checkpoint.ema)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(checkpoint.optimizers[name])
+        self.scaler.load_state_dict(checkpoint.optimizers["scaler"])
+
+    def warm_start(
+        self,
+        checkpoint: Checkpoint,
+        speakers: Mapping[str, int],
+        vocabulary: Mapping[str, int],
+    ) -> None:
+        """Take a checkpoint's averaged weights into networks fitted to new data."""
+        earlier = checkpoint.recipe
+        warm_start(
+            self.model,
+            {**checkpoint.generator, **checkpoint.ema},
+            (earlier["speakers"], speakers),
+            (earlier["vocabulary"], vocabulary),
+        )
+        self.discriminator.load_state_dict(checkpoint.discriminator)
+        self.ema = MovingAverage(self.model, self.settings.ema_decay)
+
+
+def count_window(window: ClipWindow) -> Counts:
+    """Sizes of a whole window: what the sums of its losses are divided by."""
+    clips = [clip for micro_batch in window for clip in micro_batch]
+    return Counts(
+        clips=len(clips),
+        frames=sum(clip.num_frames() for clip in clips),
+        tokens=sum(len(clip.input_ids) for clip in clips),
+    )
