@@ -235,18 +235,26 @@ def test_video_without_sound_has_no_audio():
     assert caught.value.reason == "no_audio"
 
 
-def test_playlist_does_not_open_other_files(tmp_path):
+@pytest.mark.parametrize(
+    "playlist",
+    ["ffconcat version 1.0\nfile secret.wav\n", "#EXTM3U\n#EXTINF:2,\nsecret.wav\n"],
+    ids=["concat", "m3u8"],
+)
+def test_playlist_does_not_open_other_files(tmp_path, monkeypatch, playlist):
     """A text file that FFmpeg takes for a playlist must not read what it names."""
-    target = tmp_path / "secret.wav"
-    target.write_bytes(wav(tone()))
-    playlists = [
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\nfile://{target}\n#EXT-X-ENDLIST\n",
-        f"ffconcat version 1.0\nfile '{target}'\n",
-    ]
+    (tmp_path / "secret.wav").write_bytes(wav(tone()))
+    monkeypatch.chdir(tmp_path)
 
-    for playlist in playlists:
-        with pytest.raises(DecodeError):
-            decode(playlist.encode(), RATE, 20)
+    with pytest.raises(DecodeError):
+        decode(playlist.encode(), RATE, 20)
+
+
+def test_tags_in_another_encoding_do_no_harm():
+    title = b"INFOINAM\x04\0\0\0\xe9\xe8\xff\0"
+    chunk = b"LIST" + len(title).to_bytes(4, "little") + title
+    audio = SOUND.replace(b"data", chunk + b"data", 1)
+
+    assert decode(audio, RATE, 20).samples.size == RATE
 
 
 def test_impossible_sample_rate_is_refused():
