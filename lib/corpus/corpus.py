@@ -36,6 +36,10 @@ class Corpus:
         content = json.dumps(values, default=asdict, ensure_ascii=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
+    def known_speakers(self) -> dict[str, str]:
+        """Return the user's own label of every clip that has one."""
+        return {clip.id: clip.speaker for clip in self.clips.values() if clip.speaker}
+
 
 def read_corpus(path: Path, columns: Columns, cache: Path | None) -> Corpus:
     """Read a source, and leave an index of it in the folder `cache` for `load_corpus`."""

@@ -1,0 +1,49 @@
+# make help lists the targets. CONFIG, PROFILE and CORES can be overridden:
+#   make run CONFIG=config/mine.yaml CORES=8
+CONFIG  ?= config/config.yaml
+PROFILE ?= profiles/default
+CORES   ?= all
+PYTHON  ?= python3
+
+BIN       := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --workflow-profile $(PROFILE)
+DEMO      := CONFIG=config/demo.yaml PROFILE=profiles/demo CORES=2
+
+.PHONY: help setup demo run dry-run test lint bench report tensorboard clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup:  ## make or repair the environment .venv
+	@$(PYTHON) envs/setup.py
+
+demo: setup  ## run everything on the embedded demo corpus and tiny model, on the CPU
+	@$(MAKE) --no-print-directory run $(DEMO)
+	@$(BIN)/python -m lib.evaluation.summary results/demo
+
+run: setup  ## run the workflow with CONFIG
+	@$(SNAKEMAKE)
+
+dry-run: setup  ## show what is pending with CONFIG
+	@$(SNAKEMAKE) --dry-run
+
+test: setup  ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: setup  ## check style of Python and workflow files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+bench: setup  ## measure and print the benchmark tables
+	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+
+report: setup  ## write Snakemake's own report of a finished run
+	@$(SNAKEMAKE) --report report.html
+
+tensorboard: setup  ## show the training of CONFIG in the browser
+	@$(BIN)/tensorboard --logdir "$$($(BIN)/python -m lib.evaluation.summary --tensorboard $(CONFIG))"
+
+clean:  ## remove everything that can be made again (not the user's data)
+	rm -rf results/demo .venv .pytest_cache .ruff_cache .hypothesis

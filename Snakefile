@@ -1,0 +1,55 @@
+# From recordings with transcripts to a fine-tuned text-to-speech voice.
+#
+# Path grammar: <results> is the configuration key `output`; below it
+#   source/                     what was found in the user's source (read when the DAG is built)
+#   clips/{clip}.wav|.json      one converted clip and its measurements
+#   measurements.tsv            all of them in one table
+#   embeddings/{shard}.parquet  voice vectors; a clip's shard follows from its id
+#   speakers/                   who speaks in which clip
+#   dataset/                    DatasetDict; manifest.tsv and rejected.tsv tell every clip's fate
+#   base_model/                 the base, fitted to the dataset's speakers and characters
+#   training.json               what the training came to; checkpoints/ and tensorboard/ beside it
+#   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
+#   logs/{rule}/ benchmarks/{rule}*.tsv
+#   state/                      decisions that must outlive everything above: ids and splits
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=config["output"],
+    logs=f"{config['output']}/logs",
+    benchmarks=f"{config['output']}/benchmarks",
+
+
+include: "workflow/rules/convert_audio.smk"
+include: "workflow/rules/speakers.smk"
+include: "workflow/rules/build_dataset.smk"
+include: "workflow/rules/base_model.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+# The default target: the voice, samples of every speaker and the report.
+rule all:
+    default_target: True
+    input:
+        "<results>/model",
+        "<results>/samples",
+        "<results>/report/report.html",
+
+
+# Everything up to the Hugging Face dataset, for use with another trainer.
+rule dataset:
+    input:
+        "<results>/dataset",

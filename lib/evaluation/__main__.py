@@ -1,0 +1,34 @@
+"""Speak a sentence: ``python -m lib.evaluation MODEL TEXT --speaker ID --output hello.wav``."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import soundfile
+
+from lib.evaluation.samples import Voice
+
+
+def main() -> None:
+    """Parse the command line, speak, write a WAV file."""
+    parser = argparse.ArgumentParser(prog="python -m lib.evaluation", description=main.__doc__)
+    parser.add_argument("model", type=Path, help="folder of a trained voice, like results/model")
+    parser.add_argument("text", help="what to say")
+    parser.add_argument("--speaker", help="id or name; the first one by default")
+    parser.add_argument("--output", type=Path, default=Path("speech.wav"), help="WAV to write")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        voice = Voice(arguments.model)
+        speaker = arguments.speaker or next(iter(voice.speakers))
+        waveform = voice.speak(arguments.text, speaker)
+    except ValueError as error:
+        sys.exit(str(error))
+    soundfile.write(arguments.output, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
+    seconds = len(waveform) / voice.sample_rate
+    logging.info("%s says it in %.1f s: %s", speaker, seconds, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Sentences spoken by every speaker of a trained voice."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import soundfile
+import torch
+from transformers import VitsModel, VitsTokenizer
+
+from lib.files import atomic_directory, read_json, write_json
+from lib.text.normalise import normalise_text
+from lib.text.romanise import romanise
+from lib.training.data import read_rows
+from lib.vits.synthesis import synthesize
+
+logger = logging.getLogger(__name__)
+
+SEED = 0
+
+
+class Voice:
+    """A trained voice, loaded by plain transformers."""
+
+    def __init__(self, directory: Path) -> None:
+        if not (directory / "config.json").is_file():
+            raise ValueError(f"{directory} holds no model; expected the folder model/ of a run")
+        self.model = VitsModel.from_pretrained(directory).eval()
+        self.tokenizer = VitsTokenizer.from_pretrained(directory)
+        self.speakers = read_json(directory / "speakers.json")
+
+    @property
+    def sample_rate(self) -> int:
+        """Of what it says, in Hz."""
+        return self.model.config.sampling_rate
+
+    def row(self, speaker: str) -> int:
+        """Row of a speaker, given by id or by name.
+
+        Raises
+        ------
+        ValueError
+            With the speakers that there are.
+        """
+        for key, entry in self.speakers.items():
+            if speaker in (key, entry["name"]):
+                return entry["index"]
+        known = ", ".join(f"{key} ({entry['name']})" for key, entry in self.speakers.items())
+        raise ValueError(f"no speaker '{speaker}'; there are: {known}")
+
+    def speak(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
+        """Say a text; ``(samples,)`` float.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the text is in the vocabulary.
+        """
+        normal = normalise_text(text)
+        if self.tokenizer.is_uroman:
+            normal = romanise({"": normal})[""]
+        ids = self.tokenizer(normal).input_ids
+        # With blanks between characters, a text of which nothing is known gives one blank.
+        if len(ids) < 2:
+            raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
+        return synthesize(self.model, ids, self.row(speaker), seed)
+
+
+def choose_texts(dataset: Path, count: int) -> list[str]:
+    """Take the first ``count`` texts of the validation split, else of the training split."""
+    for split in ("validation", "train"):
+        rows = sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
+        if rows:
+            return list(dict.fromkeys(row["text"] for row in rows))[:count]
+    raise ValueError(f"{dataset} holds no text; build it again")
+
+
+def speak_samples(
+    model: Path, dataset: Path, texts: Sequence[str], count: int, output: Path
+) -> None:
+    """Write ``{speaker}/{number}.wav`` for every speaker and sentence, and ``texts.json``."""
+    voice = Voice(model)
+    texts = list(texts) or choose_texts(dataset, count)
+    with atomic_directory(output) as directory:
+        for speaker in voice.speakers:
+            folder = directory / speaker
+            folder.mkdir()
+            for number, text in enumerate(texts, 1):
+                waveform = voice.speak(text, speaker)
+                path = folder / f"{number:02d}.wav"
+                soundfile.write(path, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
+        write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(texts, 1)})
+    logger.info("%d speakers said %d sentences", len(voice.speakers), len(texts))

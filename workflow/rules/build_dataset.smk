@@ -1,0 +1,32 @@
+"""Selects clips, splits them and writes the Hugging Face dataset.
+
+REQUIRES  <results>/clips/, <results>/measurements.tsv, <results>/speakers/assignments.tsv
+PRODUCES  <results>/dataset/, <results>/manifest.tsv, <results>/rejected.tsv
+"""
+
+
+rule build_dataset:
+    input:
+        measurements="<results>/measurements.tsv",
+        assignments="<results>/speakers/assignments.tsv",
+    output:
+        dataset=directory("<results>/dataset"),
+        manifest="<results>/manifest.tsv",
+        rejected="<results>/rejected.tsv",
+    log:
+        "<logs>/build_dataset.log",
+    benchmark:
+        "<benchmarks>/build_dataset.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        settings=config["dataset"],
+        transcripts=CORPUS.digest("text", "fingerprint"),
+        clips=str(RESULTS / "clips"),
+        index=str(RESULTS / "source"),
+        state=str(RESULTS / "state/split.tsv"),
+        code=code_digest("lib.dataset.build"),
+    script:
+        "../scripts/build_dataset.py"

@@ -1,0 +1,77 @@
+"""What all rules share: the checked configuration, the corpus and the input functions.
+
+Everything here runs at every start of Snakemake, before any job: what can be refused in seconds
+is refused here, and nothing heavy is imported.
+"""
+
+import hashlib
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from lib.audio.pool import convert_clip
+from lib.audio.settings import AudioSettings
+from lib.corpus import Columns, read_audio, read_corpus
+from lib.provenance import code_digest
+from lib.settings import complete_settings
+from lib.training.hub import check_base_model, is_prepared
+
+try:
+    schema = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
+    config.update(complete_settings(config, yaml.safe_load(schema.read_text("utf-8"))))
+    RESULTS = Path(config["output"])
+    if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
+        check_base_model(config["base_model"]["source"])
+    CORPUS = read_corpus(
+        Path(config["source"]["path"]),
+        Columns(**config["source"]["columns"]),
+        cache=RESULTS / "source",
+    )
+except ValueError as error:
+    raise WorkflowError(str(error))
+
+if CORPUS.problems:
+    logger.warning(
+        f"{len(CORPUS.problems)} rows of {config['source']['path']} are not usable; they will be "
+        f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
+        f"{CORPUS.problems[0].detail}"
+    )
+
+
+wildcard_constraints:
+    clip=r"[A-Za-z0-9_][A-Za-z0-9._-]*",
+    shard=r"\d+",
+
+
+def shard_of(clip):
+    """Shard of a clip: its id alone decides, so that adding audio moves nothing."""
+    digest = hashlib.blake2b(clip.encode(), digest_size=8).digest()
+    return f"{int.from_bytes(digest) % config['speakers']['shards']:03d}"
+
+
+SHARDS = {}
+for clip in CORPUS.clips:
+    SHARDS.setdefault(shard_of(clip), []).append(clip)
+
+
+def find_clip(wildcards):
+    """The clip of a job; asking for one that the source does not have says so."""
+    if wildcards.clip not in CORPUS.clips:
+        raise WorkflowError(f"{config['source']['path']} has no clip '{wildcards.clip}'")
+    return CORPUS.clips[wildcards.clip]
+
+
+def list_wavs(wildcards):
+    """Converted clips of one shard."""
+    return [f"<results>/clips/{clip}.wav" for clip in SHARDS[wildcards.shard]]
+
+
+def list_sidecars(wildcards):
+    """Measurements of all clips."""
+    return [f"<results>/clips/{clip}.json" for clip in CORPUS.clips]
+
+
+def list_shards(wildcards):
+    """Voice vectors of all clips."""
+    return [f"<results>/embeddings/{shard}.parquet" for shard in sorted(SHARDS)]

@@ -1,0 +1,51 @@
+"""Turns every recording into a 16 kHz mono WAV file at one loudness, and measures it.
+
+REQUIRES  the user's source, read by common.smk
+PRODUCES  <results>/clips/{clip}.wav, <results>/clips/{clip}.json, <results>/measurements.tsv
+"""
+
+
+# One job a clip, run in a thread of the main process where the profile says so
+# (force-use-threads): starting Python for every clip would cost ten times the conversion. That is
+# also why there is no benchmark: it would measure the main process.
+rule convert_audio:
+    output:
+        wav="<results>/clips/{clip}.wav",
+        sidecar="<results>/clips/{clip}.json",
+    log:
+        "<logs>/convert_audio/{clip}.log",
+    group:
+        "convert_audio"
+    resources:
+        mem_mb=500,
+    params:
+        fingerprint=lambda wildcards: find_clip(wildcards).fingerprint,
+        settings=config["audio"],
+        code=code_digest("lib.audio.convert"),
+    run:
+        convert_clip(
+            wildcards.clip,
+            read_audio(CORPUS.clips[wildcards.clip]),
+            Path(output.wav),
+            Path(output.sidecar),
+            AudioSettings(**params.settings),
+        )
+
+
+rule collect_measurements:
+    input:
+        list_sidecars,
+    output:
+        "<results>/measurements.tsv",
+    log:
+        "<logs>/collect_measurements.log",
+    benchmark:
+        "<benchmarks>/collect_measurements.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_digest("lib.audio.table"),
+    script:
+        "../scripts/collect_measurements.py"

@@ -1,0 +1,52 @@
+"""Finds out who speaks: voice vectors, clustering, stable speaker ids.
+
+REQUIRES  <results>/clips/{clip}.wav
+PRODUCES  <results>/embeddings/{shard}.parquet, <results>/speakers/
+"""
+
+
+rule embed_speakers:
+    input:
+        wavs=list_wavs,
+    output:
+        # Kept for the job: vectors of clips that did not change are taken over.
+        shard=update("<results>/embeddings/{shard}.parquet"),
+    log:
+        "<logs>/embed_speakers/{shard}.log",
+    benchmark:
+        "<benchmarks>/embed_speakers/{shard}.tsv"
+    conda:
+        "../../envs/speakers.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        sample_rate=config["audio"]["sample_rate"],
+        code=code_digest("lib.speakers.embedding"),
+    script:
+        "../scripts/embed_speakers.py"
+
+
+rule cluster_speakers:
+    input:
+        shards=list_shards,
+    output:
+        assignments="<results>/speakers/assignments.tsv",
+        centroids="<results>/speakers/centroids.parquet",
+        registry="<results>/speakers/registry.json",
+        speaker_map="<results>/speakers/map.tsv",
+    log:
+        "<logs>/cluster_speakers.log",
+    benchmark:
+        "<benchmarks>/cluster_speakers.tsv"
+    conda:
+        "../../envs/speakers.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        settings={k: v for k, v in config["speakers"].items() if k != "shards"},
+        known=CORPUS.digest("speaker"),
+        index=str(RESULTS / "source"),
+        state=str(RESULTS / "state/speakers.json"),
+        code=code_digest("lib.speakers.assignment"),
+    script:
+        "../scripts/cluster_speakers.py"

@@ -1,0 +1,57 @@
+"""Fine-tunes the voice and writes it as a plain transformers model.
+
+REQUIRES  <results>/dataset, <results>/base_model
+PRODUCES  <results>/training.json, <results>/model/
+          and, undeclared because Snakemake deletes the outputs of a failed job,
+          <results>/checkpoints/ and <results>/tensorboard/
+
+Training and export are two rules: Snakemake removes a directory before the job that makes it, and
+the earlier voice should be there to use while a new one is trained for hours.
+"""
+
+
+rule train_model:
+    input:
+        dataset="<results>/dataset",
+        base_model="<results>/base_model",
+    output:
+        "<results>/training.json",
+    log:
+        "<logs>/train_model.log",
+    benchmark:
+        "<benchmarks>/train_model.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: workflow.cores
+    resources:
+        gpu=1,
+        mem_mb=8000,
+    params:
+        settings={k: v for k, v in config["training"].items() if k != "export"},
+        texts=config["samples"]["texts"],
+        results=config["output"],
+        code=code_digest("lib.training.loop"),
+    script:
+        "../scripts/train_model.py"
+
+
+rule export_model:
+    input:
+        training="<results>/training.json",
+        base_model="<results>/base_model",
+    output:
+        directory("<results>/model"),
+    log:
+        "<logs>/export_model.log",
+    benchmark:
+        "<benchmarks>/export_model.tsv"
+    conda:
+        "../../envs/training.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        choice=config["training"]["export"],
+        language=config["source"]["language"],
+        code=code_digest("lib.training.export"),
+    script:
+        "../scripts/export_model.py"

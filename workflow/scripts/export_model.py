@@ -1,0 +1,15 @@
+"""Adapter of rule export_model."""
+
+from pathlib import Path
+
+from lib.logs import start_log
+from lib.training.export import export_trained
+
+start_log(snakemake.log[0])
+export_trained(
+    summary=Path(snakemake.input.training),
+    choice=snakemake.params.choice,
+    base_model=Path(snakemake.input.base_model),
+    directory=Path(snakemake.output[0]),
+    language=snakemake.params.language,
+)

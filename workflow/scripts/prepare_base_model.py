@@ -1,0 +1,17 @@
+"""Adapter of rule prepare_base_model."""
+
+from pathlib import Path
+
+from lib.logs import start_log
+from lib.training.base_model import prepare_base_model
+
+start_log(snakemake.log[0])
+prepare_base_model(
+    source=snakemake.params.base["source"],
+    discriminator=snakemake.params.base["discriminator"],
+    dataset=Path(snakemake.input.dataset),
+    centroids=Path(snakemake.input.centroids),
+    registry=Path(snakemake.input.registry),
+    text_policy=snakemake.params.text,
+    output=Path(snakemake.output[0]),
+)

@@ -1,0 +1,15 @@
+"""Adapter of rule synthesize_samples."""
+
+from pathlib import Path
+
+from lib.evaluation.samples import speak_samples
+from lib.logs import start_log
+
+start_log(snakemake.log[0])
+speak_samples(
+    model=Path(snakemake.input.model),
+    dataset=Path(snakemake.input.dataset),
+    texts=snakemake.params.texts,
+    count=snakemake.params.num_texts,
+    output=Path(snakemake.output[0]),
+)

@@ -1,0 +1,23 @@
+"""Adapter of rule train_model."""
+
+from pathlib import Path
+
+from lib.logs import start_log
+from lib.training.loop import TrainingPaths, train
+from lib.training.settings import TrainingSettings
+
+start_log(snakemake.log[0])
+results = Path(snakemake.params.results)
+train(
+    TrainingSettings.from_config(snakemake.params.settings),
+    TrainingPaths(
+        dataset=Path(snakemake.input.dataset),
+        base_model=Path(snakemake.input.base_model),
+        checkpoints=results / "checkpoints",
+        tensorboard=results / "tensorboard",
+        summary=Path(snakemake.output[0]),
+    ),
+    use_gpu=snakemake.resources.gpu > 0,
+    threads=snakemake.threads,
+    texts=snakemake.params.texts,
+)
