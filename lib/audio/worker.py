@@ -31,6 +31,8 @@ def serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole process group; the parent decides when its workers end.
+    # Ctrl-C, and a batch system's warning, reach the whole process group: the parent, which may
+    # want its running jobs finished, decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))

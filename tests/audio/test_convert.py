@@ -77,6 +77,16 @@ def test_peak_ceiling_lowers_the_gain_instead_of_limiting(tmp_path):
     np.testing.assert_allclose(converted / 32768, samples * gain, atol=0.6 / 32768)
 
 
+def test_full_scale_does_not_wrap_around(tmp_path):
+    """A ceiling of 0 dBTP puts the peak on +32768, which 16 bits do not have."""
+    chosen = AudioSettings(loudness=-1.0, peak_ceiling=0.0)
+
+    samples, _ = run(tmp_path, wav(tone(2, RATE, 125, 0.1), codec="pcm_f32le"), chosen)
+
+    assert np.abs(np.diff(samples.astype(int))).max() < 2000
+    assert samples.max() == 32767
+
+
 def test_offset_is_left_alone(tmp_path):
     samples = (speechlike(4) + 0.05).astype(np.float32)
 

@@ -106,6 +106,19 @@ def test_worker_killed_by_chance_costs_nothing(tmp_path, own_pool):
     assert read_sidecar(tmp_path / "b.json").status == "ok"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_worker_leaves_its_end_to_the_parent(tmp_path, own_pool, number):
+    """Ctrl-C reaches the process group; the clips that are being converted are finished."""
+    convert_clip("a", b"", tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
+    worker = own_pool._idle[0]
+    os.kill(worker.process.pid, number)
+
+    convert_clip("b", b"", tmp_path / "b.wav", tmp_path / "b.json", SETTINGS)
+
+    assert own_pool._idle == [worker]
+    assert worker.process.poll() is None
+
+
 def test_decoder_that_hangs_is_given_up(tmp_path, own_pool, monkeypatch):
     monkeypatch.setattr(pool, "TIME_LIMIT", 0.3)
     convert_clip("a", b"", tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
