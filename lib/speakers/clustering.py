@@ -23,7 +23,7 @@ MAX_LEAVES = 6000
 BUNDLE_SIZE = 8
 
 # Where the number of voices is given: how the likeness that makes one voice is moved to meet it.
-HIGHER = np.arange(1, 10) * 0.01
+HIGHER = np.arange(1, 40) * 0.01
 LOWER = np.arange(1, 60) * -0.01
 
 # Merging and re-attaching settles in two rounds or three; more would go round in circles.
@@ -181,19 +181,19 @@ def _find_groups(tree: _Tree, vectors: np.ndarray, settings: SpeakerSettings) ->
     groups = _settle(tree, vectors, settings.same_voice, settings.min_clips)
     if settings.count == "auto" or len(groups) == settings.count:
         return groups
-    steps = LOWER if len(groups) > settings.count else HIGHER
+    too_many = len(groups) > settings.count
     # The least number of groups above the count: too few cannot be divided, too many can be merged.
-    nearest = groups if len(groups) > settings.count else None
-    for same_voice in (settings.same_voice + steps).tolist():
+    nearest = groups if too_many else None
+    for same_voice in (settings.same_voice + (LOWER if too_many else HIGHER)).tolist():
         groups = _settle(tree, vectors, same_voice, settings.min_clips)
         if len(groups) >= settings.count and (nearest is None or len(groups) < len(nearest)):
             nearest = groups
-        if steps is HIGHER and len(groups) >= settings.count or len(groups) <= settings.count:
+        if len(groups) == settings.count or (len(groups) > settings.count) != too_many:
             break
     if nearest is None:
         raise ValueError(
-            f"speakers.count is {settings.count}, but the clips fall into at most {len(groups)} "
-            f"groups of {settings.min_clips} clips (speakers.min_clips): lower one of the two"
+            f"speakers.count is {settings.count}, but the clips do not fall into as many groups "
+            f"of {settings.min_clips} clips and more (speakers.min_clips): lower one of the two"
         )
     return _merge_alike(nearest, -np.inf, settings.count)
 

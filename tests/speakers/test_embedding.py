@@ -1,0 +1,194 @@
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from lib.audio.wav import read_wav, write_wav
+from lib.speakers import embedding
+from lib.speakers.embedding import embed_clips
+from lib.speakers.shard import read_embeddings, read_shard, write_shard
+
+RATE = 16000
+
+
+def hum(seconds: float, pitch: float = 150.0) -> np.ndarray:
+    """Return something the voice activity detector takes for speech."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    tone = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 12))
+    wave = tone * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time))
+    return (wave / np.abs(wave).max() * 12000).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def hums(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hums")
+    lengths = {"long": 5.0, "short": 0.7, "middle": 2.0, "other": 3.3}
+    wavs = {clip: folder / f"{clip}.wav" for clip in lengths}
+    for pitch, (clip, seconds) in enumerate(lengths.items(), 1):
+        write_wav(wavs[clip], hum(seconds, 80.0 + 30 * pitch), RATE)
+    embed_clips(wavs, folder / "shard.parquet")
+    return wavs, folder / "shard.parquet"
+
+
+def resemblyzers_own(wav):
+    from resemblyzer import VoiceEncoder, preprocess_wav
+
+    samples = read_wav(wav).astype(np.float32) / 32768
+    return VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(samples))
+
+
+def test_vectors_are_resemblyzers_own(hums):
+    wavs, shard = hums
+    for clip, row in read_shard(shard).items():
+        assert row.vector @ resemblyzers_own(wavs[clip]) > 0.9999
+        assert np.linalg.norm(row.vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_vectors_of_recorded_speech_are_resemblyzers_own(recorded):
+    rows = read_shard(recorded.shard)
+    assert rows.keys() == recorded.wavs.keys()
+    for clip in sorted(rows)[::30]:
+        assert rows[clip].vector @ resemblyzers_own(recorded.wavs[clip]) > 0.9999
+
+
+def test_only_short_speech_is_looped(hums):
+    wavs, shard = hums
+    rows = read_shard(shard)
+    assert rows["short"].voiced < 1.6 < rows["middle"].voiced
+    assert not np.allclose(rows["short"].looped, rows["short"].vector)
+    assert np.array_equal(rows["middle"].looped, rows["middle"].vector)
+    columns = read_embeddings([shard])
+    assert np.array_equal(columns.vectors[columns.clips.index("short")], rows["short"].looped)
+
+
+def test_a_looped_clip_sounds_like_itself_said_again(tmp_path):
+    once = hum(0.72)
+    write_wav(tmp_path / "once.wav", once, RATE)
+    write_wav(tmp_path / "often.wav", np.tile(once, 4), RATE)
+    wavs = {clip: tmp_path / f"{clip}.wav" for clip in ("once", "often")}
+    embed_clips(wavs, tmp_path / "shard.parquet")
+    rows = read_shard(tmp_path / "shard.parquet")
+    looped = rows["once"].looped @ rows["often"].vector
+    assert looped > 0.97 and looped > rows["once"].vector @ rows["often"].vector
+
+
+def test_durations_are_those_of_the_file(hums):
+    rows = read_shard(hums[1])
+    assert {clip: row.duration for clip, row in rows.items()} == {
+        "long": 5.0,
+        "short": 0.7,
+        "middle": 2.0,
+        "other": 3.3,
+    }
+
+
+def test_clips_without_samples_are_left_out(hums, tmp_path):
+    write_wav(tmp_path / "empty.wav", np.zeros(0, np.int16), RATE)
+    wavs = hums[0] | {"empty": tmp_path / "empty.wav"}
+    embed_clips(wavs, tmp_path / "shard.parquet", hums[1])
+    assert read_shard(tmp_path / "shard.parquet").keys() == hums[0].keys()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.random.default_rng(0).normal(0, 3, 8000).astype(np.int16),
+        np.zeros(8000, np.int16),
+        np.full(100, 500, np.int16),
+        np.ones(1, np.int16),
+    ],
+    ids=["noise", "digital silence", "six milliseconds", "one sample"],
+)
+def test_a_clip_without_speech_still_has_a_vector(samples, tmp_path):
+    write_wav(tmp_path / "clip.wav", samples, RATE)
+    embed_clips({"clip": tmp_path / "clip.wav"}, tmp_path / "shard.parquet")
+    row = read_shard(tmp_path / "shard.parquet")["clip"]
+    assert np.isfinite(row.vector).all() and np.isfinite(row.looped).all()
+    assert np.linalg.norm(row.vector) == pytest.approx(1, abs=1e-5)
+    assert row.voiced == 0
+
+
+def test_a_shard_of_empty_clips_has_no_rows(tmp_path):
+    write_wav(tmp_path / "empty.wav", np.zeros(0, np.int16), RATE)
+    embed_clips({"empty": tmp_path / "empty.wav"}, tmp_path / "shard.parquet")
+    assert read_shard(tmp_path / "shard.parquet") == {}
+    assert read_embeddings([tmp_path / "shard.parquet"]).vectors.shape == (0, 256)
+
+
+def test_only_changed_wavs_are_embedded_again(hums, tmp_path, monkeypatch):
+    wavs, shard = hums
+    copies = {clip: shutil.copy(wav, tmp_path) for clip, wav in wavs.items()}
+    copies = {clip: tmp_path / wav.name for clip, wav in wavs.items()}
+    write_wav(copies["other"], hum(3.0, 222), RATE)
+    del copies["middle"]
+    embedded = []
+    cut = embedding._cut_windows
+    monkeypatch.setattr(
+        embedding, "_cut_windows", lambda clip, *rest: embedded.append(clip) or cut(clip, *rest)
+    )
+    embed_clips(copies, tmp_path / "new.parquet", shard)
+    before, after = read_shard(shard), read_shard(tmp_path / "new.parquet")
+    assert embedded == ["other"]
+    assert after.keys() == copies.keys()
+    assert np.array_equal(after["long"].vector, before["long"].vector)
+    assert after["other"].vector @ before["other"].vector < 0.99
+
+
+def test_nothing_to_embed_loads_no_encoder(hums, tmp_path, monkeypatch):
+    def fail(device):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(embedding, "_load_encoder", fail)
+    embed_clips(hums[0], tmp_path / "new.parquet", hums[1])
+    assert read_shard(tmp_path / "new.parquet").keys() == hums[0].keys()
+
+
+def test_the_previous_file_may_be_the_same_missing_or_damaged(hums, tmp_path, caplog):
+    wavs = {"short": hums[0]["short"]}
+    shard = tmp_path / "shard.parquet"
+    embed_clips(wavs, shard, shard)
+    shard.write_bytes(b"no parquet")
+    embed_clips(wavs, shard, shard)
+    assert read_shard(shard).keys() == {"short"}
+    assert "earlier vectors are not used" in caplog.text
+
+
+def test_other_sample_rates_are_resampled(tmp_path):
+    import soxr
+
+    fast = hum(3.0)
+    slow = soxr.resample(fast.astype(np.float32), RATE, 22050).astype(np.int16)
+    write_wav(tmp_path / "fast.wav", fast, RATE)
+    write_wav(tmp_path / "slow.wav", slow, 22050)
+    embed_clips({"a": tmp_path / "fast.wav"}, tmp_path / "a.parquet")
+    embed_clips({"a": tmp_path / "slow.wav"}, tmp_path / "b.parquet", sample_rate=22050)
+    one, other = (read_shard(tmp_path / f"{name}.parquet")["a"] for name in "ab")
+    assert one.vector @ other.vector > 0.99
+    assert one.duration == pytest.approx(other.duration, abs=0.001)
+
+
+def test_without_a_gpu_the_cpu_is_used(hums, tmp_path, caplog, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        embed_clips({"short": hums[0]["short"]}, tmp_path / "s.parquet", device="cuda")
+    assert "no usable GPU" in caplog.text
+    assert read_shard(tmp_path / "s.parquet").keys() == {"short"}
+
+
+def test_a_clip_in_two_shards_is_an_error(voices, tmp_path):
+    for name in ("one", "two"):
+        write_shard(tmp_path / name, voices.embed(0, ["a", name]))
+    with pytest.raises(ValueError, match="more than one embedding shard, the first is a"):
+        read_embeddings([tmp_path / "one", tmp_path / "two"])
+
+
+def test_resemblyzer_is_imported_only_when_needed():
+    import subprocess
+    import sys
+
+    code = "import lib.speakers.embedding, sys; print({'resemblyzer', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
