@@ -1,6 +1,7 @@
 """Every kind of source, and every kind of row that is no clip."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -320,6 +321,15 @@ def test_bad_row_is_reported_and_stops_nothing(tmp_path, line, reason, where):
     assert [problem.reason for problem in corpus.problems] == [reason]
     assert corpus.problems[0].origin == f"metadata.csv {where}"
     assert corpus.problems[0].detail
+
+
+def test_what_is_no_regular_file_is_never_opened(tmp_path):
+    """Reading a named pipe would wait for ever."""
+    write_files(tmp_path)
+    os.mkfifo(tmp_path / "pipe.webm")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.webm,fine\npipe.webm,x\n")
+
+    assert read(tmp_path).problems[0].detail.endswith("pipe.webm is not a regular file")
 
 
 def test_problem_carries_the_id_it_would_have_had(tmp_path):
