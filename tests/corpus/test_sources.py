@@ -223,6 +223,16 @@ def test_ljspeech_text_can_be_chosen(tmp_path, text):
     assert [clip.text for clip in read(tmp_path).clips.values()] == ["five cats", "two", "three"]
 
 
+def test_audio_that_comes_later_is_found(tmp_path):
+    """Within one process, as when a workflow is started again from Python."""
+    make_ljspeech(tmp_path)
+    (tmp_path / "wavs/a.flac").rename(tmp_path / "aside")
+    assert list(read(tmp_path).clips) == ["b", "c"]
+
+    (tmp_path / "aside").rename(tmp_path / "wavs/a.flac")
+    assert list(read(tmp_path).clips) == ["a", "b", "c"]
+
+
 def test_ljspeech_names_with_extension_and_header(tmp_path):
     write_files(tmp_path / "wavs", ".wav")
     (tmp_path / "metadata.csv").write_text('id|text\na.wav|He said "no|yes"\nb.wav|"Hello\n')
