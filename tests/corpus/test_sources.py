@@ -172,6 +172,20 @@ def test_bytes_without_a_path_are_named_by_content(tmp_path):
     assert set(write(["a", "b"])) < set(write(["c", "b", "a"]))
 
 
+def test_rows_of_many_batches_are_found(tmp_path):
+    """A saved dataset comes in batches of 1,000 rows."""
+    names = [f"c{number:03}" for number in range(50)]
+    audio = [{"bytes": name.encode(), "path": f"{name}.webm"} for name in names]
+    table = pa.table({"audio": audio, "text": names})
+    with pa.ipc.new_stream(str(tmp_path / "data.arrow"), table.schema) as stream:
+        stream.write_table(table, max_chunksize=7)
+    (tmp_path / "state.json").write_text('{"_data_files": [{"filename": "data.arrow"}]}')
+
+    clips = read(tmp_path).clips
+
+    assert [read_audio(clips[name]).decode() for name in names] == names
+
+
 def test_rows_of_many_row_groups_are_found(tmp_path):
     audio = [f"audio {number}".encode() for number in range(250)]
     table = pa.table({"audio": audio, "text": ["x"] * 250, "id": [f"c{n:03}" for n in range(250)]})
