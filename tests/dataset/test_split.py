@@ -75,6 +75,18 @@ def test_a_speaker_of_one_text_is_kept_for_training():
     assert set(split_texts(utterances, 0.1, {}).values()) == {TRAIN}
 
 
+def test_no_speaker_loses_the_only_clip_to_validation():
+    lines = [f"line {n}" for n in range(6)]
+    held = next(
+        key for key, split in split_texts(utter({"anna": lines}), 0.1, {}).items() if split != TRAIN
+    )
+    shared = next(line for line in lines if hash_text(line) == held)
+    utterances = utter({"anna": lines, "ann": lines, "cleo": lines, "ben": [shared]})
+    splits = split_texts(utterances, 0.1, {})
+    assert splits[held] == TRAIN
+    assert held_out(utterances, splits) == {"anna": 1, "ann": 1, "cleo": 1}
+
+
 def test_a_speaker_of_two_often_repeated_texts_is_heard():
     utterances = utter({"anna": ["yes"] * 20 + ["no"] * 10})
     splits = split_texts(utterances, 0.1, {})

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lib.speakers import assignment
 from lib.speakers.assignment import assign_speakers
 from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.registry import RegistryError, load_registry
@@ -121,6 +122,24 @@ def test_a_single_new_clip_joins_the_nearest_voice(room):
     assert ids(after, stray) <= {"spk000", "spk001"}
 
 
+def test_a_voice_that_the_tree_happens_to_divide_is_not_a_new_one(room, monkeypatch):
+    room.add(0, "a", 6)
+    room.add(1, "b", 8)
+    before = room.run()
+    more = room.add(0, "more", 6)
+    order = sorted([*before, *more])
+    divided = np.array([{"a": 0, "b": 1, "m": 2}[clip[0]] for clip in order])
+    monkeypatch.setattr(assignment, "find_voices", lambda *_: divided)
+    assert ids(room.run(), more) == {before["a_00"]}
+
+
+def test_a_few_clips_among_others_strays_are_not_a_new_voice(room):
+    room.known = dict.fromkeys(room.add(0, "a", 10) + room.add(2, "a_stray", 2), "Anna")
+    room.known |= dict.fromkeys(room.add(1, "b", 10) + room.add(2, "b_stray", 2), "Ben")
+    one = room.add(2, "one", 1)
+    assert ids(room.run(), one) <= {"spk000", "spk001"}
+
+
 def test_ids_are_never_given_again(room):
     room.add(0, "a", 6)
     gone = room.add(1, "b", 8)
@@ -129,7 +148,8 @@ def test_ids_are_never_given_again(room):
         del room.embeddings[clip]
     after = room.run()
     assert after == {clip: speaker for clip, speaker in before.items() if clip not in gone}
-    assert room.registry()["speakers"][before["b_00"]]["clips"] == 0
+    lost = room.registry()["speakers"][before["b_00"]]
+    assert lost["clips"] == 0 and len(lost["centroid"]) == 256
     assert before["b_00"] not in pq.read_table(room.root / "centroids.parquet")["speaker_id"]
     new = room.add(2, "c", 9)
     assert ids(room.run(), new) == {"spk002"}
@@ -244,6 +264,7 @@ def test_ids_survive_when_every_wav_is_made_anew(room):
         lambda text: text.replace('"next_number": 2', '"next_number": 1'),
         lambda text: text.replace('"format": 1', '"format": 9'),
         lambda text: text.replace('"spk001": {', '"spk005": {'),
+        lambda text: text.replace('"spk001",', '"spk000x",'),
     ],
 )
 def test_a_damaged_record_is_an_error_and_stays_as_it_is(room, spoil):

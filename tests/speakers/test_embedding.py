@@ -109,6 +109,15 @@ def test_a_clip_without_speech_still_has_a_vector(samples, tmp_path):
     assert row.voiced == 0
 
 
+def test_without_speech_the_whole_clip_stands_for_itself(monkeypatch):
+    import resemblyzer
+
+    samples = np.linspace(-0.1, 0.1, 8000, dtype=np.float32)
+    monkeypatch.setattr(resemblyzer, "preprocess_wav", lambda wav, source_sr: wav[:0])
+    speech, voiced = embedding._find_speech(samples, RATE)
+    assert np.array_equal(speech, samples) and voiced == 0
+
+
 def test_a_shard_of_empty_clips_has_no_rows(tmp_path):
     write_wav(tmp_path / "empty.wav", np.zeros(0, np.int16), RATE)
     embed_clips({"empty": tmp_path / "empty.wav"}, tmp_path / "shard.parquet")
