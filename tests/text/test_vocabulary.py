@@ -86,6 +86,7 @@ def test_composed_letters_are_taken_apart_where_the_vocabulary_has_the_parts():
 def test_the_users_mapping_comes_first_in_either_case():
     plan = plan_vocabulary({"a": "É 3"}, VOCAB, "extend", {"é": "Ae", "3": "three"})
     assert plan.texts == {"a": "ae three"} and not plan.added
+    assert plan_vocabulary({"a": "é"}, VOCAB, "extend", {"É": "ae"}).texts == {"a": "ae"}
 
 
 def test_a_mapping_of_more_than_one_character_is_refused():
