@@ -194,7 +194,10 @@ def test_a_clip_that_comes_back_is_where_it_was(source):
     source.build()
     held = load(source)["validation"]["id"][0]
     clip = source.clips.pop(held)
+    # Meanwhile another text takes its turn.
+    source.add("new", "Sentence new", source.speakers[held])
     source.build()
+    assert "new" in load(source)["validation"]["id"]
     source.clips[held] = clip
     source.build()
     assert held in load(source)["validation"]["id"]
