@@ -10,6 +10,8 @@ import importlib.util
 import torch
 from torch import Tensor
 
+from lib.vits.losses import at_least_fp32
+
 _NEVER = -1e9
 
 
@@ -29,10 +31,7 @@ def alignment_scores(latents: Tensor, prior_means: Tensor, prior_log_scales: Ten
         ``(batch, frames, tokens)``.
     """
     with torch.autocast(latents.device.type, enabled=False):
-        z, mean, log_scale = (
-            t if t.dtype == torch.float64 else t.float()
-            for t in (latents, prior_means, prior_log_scales)
-        )
+        z, mean, log_scale = map(at_least_fp32, (latents, prior_means, prior_log_scales))
         precision = torch.exp(-2 * log_scale)
         constant = torch.sum(-0.5 * torch.log(z.new_tensor(2 * torch.pi)) - log_scale, 1)
         square = torch.matmul(-0.5 * z.square().transpose(1, 2), precision)

@@ -26,7 +26,7 @@ class LossWeights(NamedTuple):
 
 def mel_loss_sum(generated: Tensor, target: Tensor) -> Tensor:
     """Sum over clips of the mean absolute log-mel difference (equation 3)."""
-    return (generated.float() - target.float()).abs().mean(dim=(1, 2)).sum()
+    return (at_least_fp32(generated) - at_least_fp32(target)).abs().mean(dim=(1, 2)).sum()
 
 
 def kl_loss_sum(
@@ -41,8 +41,8 @@ def kl_loss_sum(
     All tensors are ``(batch, channels, frames)``, the mask ``(batch, 1, frames)``; `latents` are
     the posterior's sample after the flow. The paper's mean divides by the number of frames.
     """
-    z, log_q = _full(latents), _full(posterior_log_scales)
-    mean, log_p = _full(prior_means), _full(prior_log_scales)
+    z, log_q = at_least_fp32(latents), at_least_fp32(posterior_log_scales)
+    mean, log_p = at_least_fp32(prior_means), at_least_fp32(prior_log_scales)
     kl = log_p - log_q - 0.5 + 0.5 * (z - mean).square() * torch.exp(-2.0 * log_p)
     return (kl * mask).sum()
 
@@ -52,22 +52,22 @@ def feature_loss_sum(real: Judgement, generated: Judgement, batch: int) -> Tenso
 
     The real side is a target: no gradient flows into it.
     """
-    total = generated.scores[0].new_zeros((), dtype=torch.float32)
+    total = torch.zeros((), device=generated.scores[0].device)
     for maps_real, maps_generated in zip(real.features, generated.features, strict=True):
         for r, g in zip(maps_real, maps_generated, strict=True):
-            total = total + (_full(r.detach()) - _full(g)).abs().mean()
+            total = total + (at_least_fp32(r.detach()) - at_least_fp32(g)).abs().mean()
     return 2.0 * batch * total
 
 
 def adversarial_loss_sum(generated: Judgement, batch: int) -> Tensor:
     """Least-squares loss of the generator (equation 9), times the batch size."""
-    return batch * sum((1 - _full(scores)).square().mean() for scores in generated.scores)
+    return batch * sum((1 - at_least_fp32(scores)).square().mean() for scores in generated.scores)
 
 
 def discriminator_loss_sum(real: Judgement, generated: Judgement, batch: int) -> Tensor:
     """Least-squares loss of the discriminator (equation 8), times the batch size."""
     return batch * sum(
-        (1 - _full(r)).square().mean() + _full(g).square().mean()
+        (1 - at_least_fp32(r)).square().mean() + at_least_fp32(g).square().mean()
         for r, g in zip(real.scores, generated.scores, strict=True)
     )
 
@@ -77,6 +77,6 @@ def gaussian_log_density(x: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + x.square())
 
 
-def _full(x: Tensor) -> Tensor:
-    """At least fp32: half precision overflows in exponentials and squares."""
+def at_least_fp32(x: Tensor) -> Tensor:
+    """Leave half precision, which overflows in exponentials and squares; keep fp64."""
     return x if x.dtype == torch.float64 else x.float()

@@ -21,6 +21,7 @@ from lib.vits.duration import deterministic_duration_loss_sum, stochastic_durati
 from lib.vits.losses import (
     LossWeights,
     adversarial_loss_sum,
+    at_least_fp32,
     discriminator_loss_sum,
     feature_loss_sum,
     kl_loss_sum,
@@ -274,8 +275,7 @@ def _posterior(
     x = encoder.conv_pre(linear) * mask
     x = encoder.wavenet(x, mask, condition)
     stats = encoder.conv_proj(x) * mask
-    stats = stats if stats.dtype == torch.float64 else stats.float()
-    mean, log_scale = torch.split(stats, encoder.out_channels, dim=1)
+    mean, log_scale = torch.split(at_least_fp32(stats), encoder.out_channels, dim=1)
     return (mean + torch.randn_like(mean) * torch.exp(log_scale)) * mask, log_scale
 
 

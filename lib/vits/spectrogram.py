@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
+from lib.vits.losses import at_least_fp32
+
 
 @dataclass(frozen=True)
 class SpectrogramSettings:
@@ -70,8 +72,8 @@ class Spectrogram(nn.Module):
             ``(batch, fft_size // 2 + 1, samples // hop_length)``, zero beyond a clip's last frame.
         """
         num_frames = audio.shape[1] // self.settings.hop_length
-        padded = self._reflect(audio.float(), lengths)
-        # fp16 overflows in the sum of squares: always fp32, whatever autocast says.
+        padded = self._reflect(at_least_fp32(audio), lengths)
+        # fp16 overflows in the sum of squares, whatever autocast says.
         with torch.autocast(audio.device.type, enabled=False):
             magnitudes = self._magnitudes(padded)[:, :, :num_frames]
         frames = torch.arange(num_frames, device=audio.device)
@@ -88,7 +90,7 @@ class Spectrogram(nn.Module):
         """Log-mel of whole segments ``(batch, samples)``, differentiable."""
         with torch.autocast(segment.device.type, enabled=False):
             padded = nn.functional.pad(
-                segment.float().unsqueeze(1), (self.padding, self.padding), mode="reflect"
+                at_least_fp32(segment).unsqueeze(1), (self.padding, self.padding), mode="reflect"
             ).squeeze(1)
             return self.mel(self._magnitudes(padded))
 

@@ -1,0 +1,119 @@
+"""Fitting speakers and vocabulary leaves what the model knows as it was."""
+
+import pytest
+import torch
+
+from lib.vits.adapt import add_speakers, add_tokens, warm_start
+from lib.vits.losses import LossWeights
+from lib.vits.model import backward_step, forward_step, prepare_for_training
+
+IDS = torch.tensor([[0, 3, 0, 5, 0, 7, 0]])
+
+
+def speak(model, speaker=None):
+    model.eval()
+    model.noise_scale = model.noise_scale_duration = 0.0
+    with torch.no_grad():
+        return model(IDS, speaker_id=speaker).waveform
+
+
+@pytest.fixture
+def centroids():
+    return torch.nn.functional.normalize(torch.rand(3, 256), dim=1)
+
+
+def test_new_speakers_sound_exactly_like_the_base_at_first(model, centroids):
+    before = speak(model)
+    multi = add_speakers(model, centroids)
+    assert multi.config.num_speakers == 3
+    for speaker in range(3):
+        assert torch.equal(speak(multi, speaker), before)
+
+
+def test_new_conditioning_learns(model, centroids, discriminator, batch, spectrogram):
+    multi = prepare_for_training(add_speakers(model, centroids))
+    step = forward_step(multi, discriminator, batch, spectrogram)
+    backward_step(step, discriminator, step.counts, LossWeights())
+    grown = {n: p.grad.abs().sum().item() for n, p in multi.named_parameters() if ".cond" in n}
+    magnitudes = {n: g for n, g in grown.items() if not n.endswith("original1")}
+    assert magnitudes
+    # All but the second half of the last flow's unused outputs receive a signal.
+    assert all(value > 0 for name, value in magnitudes.items() if "duration" not in name)
+    assert all(torch.isfinite(p.grad).all() for p in multi.parameters() if p.grad is not None)
+
+
+def test_speaker_table_differs_as_the_voices_do(model, centroids):
+    rows = add_speakers(model, centroids).embed_speaker.weight.detach()
+    torch.testing.assert_close(rows.mean(0), torch.zeros(256), atol=1e-5, rtol=0)
+    assert rows.std().item() == pytest.approx(1.0, abs=0.01)
+    centred = centroids - centroids.mean(0)
+    cosines = torch.nn.functional.cosine_similarity(rows, centred)
+    torch.testing.assert_close(cosines, torch.ones(3))
+
+
+def test_one_speaker_stays_a_single_speaker_model(model, centroids):
+    assert add_speakers(model, centroids[:1]) is model
+
+
+def test_old_rows_of_a_multi_speaker_base_stay(model, centroids):
+    multi = add_speakers(model, centroids)
+    with torch.no_grad():
+        multi.decoder.cond.weight.add_(0.1)
+    before = [speak(multi, speaker) for speaker in range(3)]
+    more = add_speakers(multi, centroids[:2] * 2, keep=3)
+    assert more.config.num_speakers == 5
+    assert torch.equal(more.embed_speaker.weight[:3], multi.embed_speaker.weight)
+    for speaker in range(3):
+        assert torch.equal(speak(more, speaker), before[speaker])
+    assert not torch.equal(speak(more, 3), speak(more, 4))
+
+
+def test_new_tokens_start_from_the_mean_of_related_ones(model):
+    before = speak(model)
+    table = model.text_encoder.embed_tokens.weight.detach().clone()
+    larger = add_tokens(model, [[3, 5], [], [7]])
+    rows = larger.text_encoder.embed_tokens.weight.detach()
+    assert larger.config.vocab_size == len(rows) == 15
+    assert torch.equal(rows[:12], table)
+    torch.testing.assert_close(rows[12], (table[3] + table[5]) / 2)
+    torch.testing.assert_close(rows[13], table.mean(0))
+    assert torch.equal(rows[14], table[7])
+    assert torch.equal(speak(larger), before)
+
+
+def test_no_new_token_leaves_the_model_alone(model):
+    assert add_tokens(model, []) is model
+
+
+def test_fitting_is_reproducible(model, centroids):
+    torch.manual_seed(1)
+    one = add_speakers(model, centroids).state_dict()
+    torch.manual_seed(2)
+    two = add_speakers(model, centroids).state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_warm_start_matches_rows_by_name(model, centroids):
+    earlier = add_speakers(model, centroids[:2])
+    with torch.no_grad():
+        for parameter in earlier.parameters():
+            parameter.add_(0.01)
+    now = add_tokens(add_speakers(model, centroids), [[1]])
+    fresh_speaker = now.embed_speaker.weight[0].detach().clone()
+    fresh_token = now.text_encoder.embed_tokens.weight[12].detach().clone()
+    tokens = {chr(97 + i): i for i in range(12)}
+    warm_start(
+        now,
+        earlier.state_dict(),
+        ({"a": 0, "b": 1}, {"new": 0, "b": 1, "a": 2}),
+        (tokens, {**tokens, "z": 12}),
+    )
+    old, new = earlier.embed_speaker.weight, now.embed_speaker.weight
+    assert torch.equal(new[2], old[0])
+    assert torch.equal(new[1], old[1])
+    assert torch.equal(new[0], fresh_speaker)
+    assert torch.equal(now.text_encoder.embed_tokens.weight[12], fresh_token)
+    assert torch.equal(
+        now.text_encoder.embed_tokens.weight[:12], earlier.text_encoder.embed_tokens.weight
+    )
+    assert torch.equal(now.decoder.conv_pre.weight, earlier.decoder.conv_pre.weight)
