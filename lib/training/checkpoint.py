@@ -131,6 +131,14 @@ def read_state(directory: Path) -> dict[str, Any]:
     return state
 
 
+def saved_step(directory: Path) -> int | None:
+    """Return the steps of the checkpoint in a directory; None if there is no readable one."""
+    try:
+        return read_state(directory)["progress"]["step"]
+    except DamagedCheckpointError:
+        return None
+
+
 def newest_checkpoint(root: Path) -> Checkpoint | None:
     """Load the checkpoint with the most steps; damaged ones are skipped with a message."""
     readable = []

@@ -24,6 +24,7 @@ from lib.training.checkpoint import (
     newest_checkpoint,
     remove_surplus,
     save_checkpoint,
+    saved_step,
 )
 from lib.training.data import TrainingClip, load_clips
 from lib.training.interruption import Interruption
@@ -36,8 +37,6 @@ from lib.training.validation import choose_clips, validate
 from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
-
-_LOG_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -157,8 +156,6 @@ class Trainer:
                 progress.epoch += 1
                 progress.window = 0
                 self._finish_epoch(monitor)
-        progress.finished = True
-        self._save(f"epoch{progress.epoch:04d}")
         monitor.close()
         if main:
             self._write_summary()
@@ -180,7 +177,7 @@ class Trainer:
         if not taken:
             self._report_skipped(window)
         shown = {}
-        if progress.step % _LOG_EVERY == 0:
+        if progress.step % self.settings.log_every == 0:
             shown = {name: float(value) for name, value in means.items()}
             extra = {"learning_rate": learning_rate, "skipped_steps": progress.skipped_steps}
             if self.device.type == "cuda":
@@ -197,17 +194,19 @@ class Trainer:
         """Validate, speak samples, save milestones and the best state."""
         settings, progress = self.settings, self.progress
         last = progress.epoch == self.epochs
+        # Under the last step taken: what a resumed run repeats begins with the next one.
+        step = progress.step - 1
         if self.held_out and (last or progress.epoch % settings.validate_every == 0):
-            self._validate(monitor)
+            self._validate(monitor, step)
         if last or progress.epoch % settings.samples_every == 0:
             with self.learner.ema.applied():
                 for speaker, row in self.base.speakers.items():
                     waveform = synthesize(self.learner.model, self.sample_ids, row, settings.seed)
-                    monitor.audio(f"samples/{speaker}", waveform, progress.step)
-        if progress.epoch % settings.checkpoint_every == 0 and not last:
-            self._save(f"epoch{progress.epoch:04d}")
+                    monitor.audio(f"samples/{speaker}", waveform, step)
+        progress.finished = last
+        self._save_epoch()
 
-    def _validate(self, monitor: Monitor) -> None:
+    def _validate(self, monitor: Monitor, at: int) -> None:
         """Measure the averaged weights on the validation clips; keep the best."""
         settings, progress = self.settings, self.progress
         with self.learner.ema.applied(), self.accelerator.autocast():
@@ -221,17 +220,16 @@ class Trainer:
                 settings.seed,
                 self.device,
             )
-        monitor.scalars("validation", {**result.losses, "score": result.score}, progress.step)
+        monitor.scalars("validation", {**result.losses, "score": result.score}, at)
         example = result.example
-        monitor.picture("validation/mel_true", mel_picture(example.target_mel[0]), progress.step)
-        monitor.picture("validation/mel_generated", mel_picture(example.mel[0]), progress.step)
-        monitor.picture("validation/alignment", example.path[0].T, progress.step)
+        monitor.picture("validation/mel_true", mel_picture(example.target_mel[0]), at)
+        monitor.picture("validation/mel_generated", mel_picture(example.mel[0]), at)
+        monitor.picture("validation/alignment", example.path[0].T, at)
         logger.info("Epoch %d: validation score %.4f", progress.epoch, result.score)
         # A score that is not a number is worse than any.
         best = math.inf if progress.best_score is None else progress.best_score
         if result.score < best:
             progress.best_score, progress.best_epoch = result.score, progress.epoch
-            self._save("best")
 
     # ------------------------------------------------------------------ windows and memory
 
@@ -289,9 +287,11 @@ class Trainer:
         decision = decide_resumption(found, self.recipe, self.settings)
         if decision is Resumption.RESUME:
             self.learner.restore(found)
-            self.progress = replace(found.progress, finished=False)
+            self.progress = found.progress
             self.recipe["continued"] = found.recipe["continued"]
             logger.info("Going on at epoch %d, step %d", self.progress.epoch, self.progress.step)
+            if self.progress.epoch and not self.progress.window:
+                self._save_epoch()
             return
         if decision is Resumption.WARM_START:
             self.learner.warm_start(found, self.base.speakers, self.recipe["vocabulary"])
@@ -303,6 +303,16 @@ class Trainer:
             archived = archive_checkpoints(self.paths.checkpoints)
         if archived:
             logger.warning("Earlier checkpoints are kept in %s", archived)
+
+    def _save_epoch(self) -> None:
+        """Save what the end of an epoch asks for, unless a run that was killed here has."""
+        progress = self.progress
+        names = ["best"] if progress.best_epoch == progress.epoch else []
+        if progress.finished or progress.epoch % self.settings.checkpoint_every == 0:
+            names.append(f"epoch{progress.epoch:04d}")
+        for name in names:
+            if saved_step(self.paths.checkpoints / name) != progress.step:
+                self._save(name)
 
     def _save_is_due(self) -> bool:
         return time.monotonic() - self.last_save > self.settings.save_minutes * 60

@@ -30,6 +30,7 @@ class TrainingSettings:
     discriminator_warmup_steps: int = 200
     ema_decay: float = 0.999
     seed: int = 1234
+    log_every: int = 10
     validate_every: int = 1
     max_validation_clips: int = 200
     samples_every: int = 5
@@ -65,6 +66,7 @@ RESUMABLE = frozenset(
         "epochs",
         "precision",
         "memory_gb",
+        "log_every",
         "validate_every",
         "max_validation_clips",
         "samples_every",

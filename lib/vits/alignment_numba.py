@@ -10,7 +10,12 @@ def maximum_path_numba(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -
     """See `lib.vits.alignment.maximum_path`."""
     values = np.ascontiguousarray(scores.detach().numpy())
     path = np.zeros_like(values)
+    # Numba and torch may share an OpenMP runtime: numba's number of threads becomes torch's, and
+    # with it the order of torch's sums. A resumed training would then differ in the last bits.
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _search(values, path, num_frames.numpy(), num_tokens.numpy())
+    torch.set_num_threads(threads)
     return torch.from_numpy(path)
 
 

@@ -81,3 +81,15 @@ def test_scores_leave_half_precision():
     scores = alignment_scores(z, torch.zeros_like(z), torch.full_like(z, -2.0))
     assert scores.dtype == torch.float32
     assert torch.isfinite(scores).all()
+
+
+def test_search_leaves_torch_s_threads_alone():
+    """Another number of threads is another order of sums: no exact resumption."""
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            maximum_path(torch.zeros(2, 5, 2), torch.tensor([5, 5]), torch.tensor([2, 2]))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,98 @@
+"""A small dataset on disk, a base model fitted to it, and quick settings."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from datasets import Audio, Dataset, DatasetDict, Features, Value
+
+from lib.files import write_json
+from lib.training.base_model import prepare_base_model
+from lib.training.loop import TrainingPaths
+
+TEXT = {"unknown_characters": "extend", "mapping": {}}
+FEATURES = Features(
+    {
+        "id": Value("string"),
+        "audio": {"bytes": Value("binary"), "path": Value("string")},
+        "text": Value("string"),
+        "speaker_id": Value("string"),
+        "duration": Value("float64"),
+    }
+)
+
+
+def make_row(number: int, text: str, speaker: str, seconds: float) -> dict:
+    """One clip of harmonic noise."""
+    rng = np.random.default_rng(number)
+    time = np.arange(int(seconds * 16_000)) / 16_000
+    wave = 0.3 * np.sin(2 * np.pi * (120 + 30 * number) * time) + 0.02 * rng.normal(size=len(time))
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, 16_000, format="WAV", subtype="PCM_16")
+    return {
+        "id": f"clip{number:02d}",
+        "audio": {"bytes": buffer.getvalue(), "path": None},
+        "text": text,
+        "speaker_id": speaker,
+        "duration": seconds,
+    }
+
+
+def write_dataset(path: Path, train: list[dict], validation: list[dict]) -> Path:
+    splits = {
+        name: Dataset.from_list(rows, features=FEATURES).cast_column("audio", Audio(decode=False))
+        if rows
+        else Dataset.from_dict({k: [] for k in FEATURES}, features=FEATURES)
+        for name, rows in (("train", train), ("validation", validation))
+    }
+    DatasetDict(splits).save_to_disk(path)
+    return path
+
+
+def write_speakers(folder: Path, speakers: list[str]) -> tuple[Path, Path]:
+    """Centroids and registry as rule cluster_speakers writes them."""
+    vectors = np.random.default_rng(5).normal(size=(len(speakers), 256)).astype(np.float32)
+    table = pa.table({"speaker_id": speakers, "vector": vectors.tolist()})
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "centroids.parquet")
+    entries = {speaker: {"name": f"name of {speaker}"} for speaker in speakers}
+    write_json(folder / "registry.json", {"speakers": entries})
+    return folder / "centroids.parquet", folder / "registry.json"
+
+
+def prepare(folder: Path, dataset: Path, speakers: list[str], source: str = "tiny") -> Path:
+    centroids, registry = write_speakers(folder / "speakers", speakers)
+    output = folder / "base_model"
+    prepare_base_model(source, "auto", dataset, centroids, registry, TEXT, output)
+    return output
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory) -> Path:
+    words = ["hello there", "good day", "a longer sentence", "yes", "no", "one two three"]
+    rows = [make_row(i, word, f"spk{i % 2:03d}", 0.8 + 0.2 * i) for i, word in enumerate(words)]
+    return write_dataset(tmp_path_factory.mktemp("data") / "dataset", rows[:5], rows[5:])
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory, dataset) -> Path:
+    return prepare(tmp_path_factory.mktemp("base"), dataset, ["spk000", "spk001"])
+
+
+@pytest.fixture
+def paths(tmp_path, dataset, base) -> TrainingPaths:
+    return make_paths(tmp_path, dataset, base)
+
+
+def make_paths(folder: Path, dataset: Path, base: Path) -> TrainingPaths:
+    return TrainingPaths(
+        dataset=dataset,
+        base_model=base,
+        checkpoints=folder / "checkpoints",
+        tensorboard=folder / "tensorboard",
+        summary=folder / "training.json",
+    )

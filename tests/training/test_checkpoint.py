@@ -1,0 +1,136 @@
+"""Checkpoints are whole or absent."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib.training import checkpoint as module
+from lib.training.checkpoint import (
+    Checkpoint,
+    DamagedCheckpointError,
+    Progress,
+    archive_checkpoints,
+    load_checkpoint,
+    newest_checkpoint,
+    remove_surplus,
+    save_checkpoint,
+)
+
+
+def make(step: int) -> Checkpoint:
+    tensors = {"w": torch.full((3,), float(step))}
+    return Checkpoint(
+        progress=Progress(epoch=1, window=2, step=step, best_score=0.1, micro_batch=4),
+        recipe={"dataset": "abc", "speakers": {"spk000": 0}},
+        generator=tensors,
+        ema=tensors,
+        discriminator=tensors,
+        optimizers={"generator": {"state": {0: {"exp_avg": torch.ones(2)}}}, "scaler": {}},
+    )
+
+
+def test_everything_comes_back(tmp_path):
+    save_checkpoint(tmp_path / "epoch0001", make(7))
+    loaded = load_checkpoint(tmp_path / "epoch0001")
+    assert loaded.progress == make(7).progress
+    assert loaded.recipe == make(7).recipe
+    assert torch.equal(loaded.generator["w"], torch.full((3,), 7.0))
+    assert torch.equal(loaded.optimizers["generator"]["state"][0]["exp_avg"], torch.ones(2))
+
+
+def damage_by_truncation(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def damage_by_flipping(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, damage_by_truncation, damage_by_flipping])
+@pytest.mark.parametrize("name", ["generator.safetensors", "optimizers.pt", "ema.safetensors"])
+def test_a_damaged_one_is_skipped_with_a_message(tmp_path, caplog, damage, name):
+    save_checkpoint(tmp_path / "epoch0001", make(1))
+    save_checkpoint(tmp_path / "epoch0002", make(2))
+    damage(tmp_path / "epoch0002" / name)
+    with pytest.raises(DamagedCheckpointError, match=name):
+        load_checkpoint(tmp_path / "epoch0002")
+    assert newest_checkpoint(tmp_path).progress.step == 1
+    assert name in caplog.text
+
+
+def test_unreadable_state_is_skipped(tmp_path, caplog):
+    save_checkpoint(tmp_path / "epoch0001", make(1))
+    save_checkpoint(tmp_path / "epoch0002", make(2))
+    (tmp_path / "epoch0002/state.json").write_text("{")
+    assert newest_checkpoint(tmp_path).progress.step == 1
+    assert "Skipped" in caplog.text
+
+
+def test_newest_is_that_of_most_steps_whatever_its_name(tmp_path):
+    assert newest_checkpoint(tmp_path) is None
+    save_checkpoint(tmp_path / "epoch0009", make(3))
+    save_checkpoint(tmp_path / "best", make(1))
+    save_checkpoint(tmp_path / "step00000005", make(5))
+    assert newest_checkpoint(tmp_path).progress.step == 5
+
+
+@pytest.mark.parametrize("moment", ["save_file", "_flush", "os.replace"])
+def test_a_crash_while_saving_leaves_the_earlier_one(tmp_path, monkeypatch, moment):
+    save_checkpoint(tmp_path / "best", make(1))
+
+    class Killed(BaseException):
+        pass
+
+    def die(*args, **options):
+        raise Killed
+
+    target, name = (module.os, "replace") if "." in moment else (module, moment)
+    monkeypatch.setattr(target, name, die)
+    with pytest.raises(Killed):
+        save_checkpoint(tmp_path / "best", make(2))
+    monkeypatch.undo()
+    assert newest_checkpoint(tmp_path).progress.step == 1
+    remove_surplus(tmp_path, "all")
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_keep_policy(tmp_path):
+    for number in range(1, 5):
+        save_checkpoint(tmp_path / f"epoch{number:04d}", make(number))
+        save_checkpoint(tmp_path / f"step{number:08d}", make(number))
+    save_checkpoint(tmp_path / "best", make(1))
+    remove_surplus(tmp_path, "all")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [n for n in names if n.startswith("step")] == ["step00000003", "step00000004"]
+    assert len([n for n in names if n.startswith("epoch")]) == 4
+    remove_surplus(tmp_path, 2)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [n for n in names if n.startswith("epoch")] == ["epoch0003", "epoch0004"]
+    assert "best" in names
+
+
+def test_archiving_loses_nothing(tmp_path):
+    root = tmp_path / "checkpoints"
+    assert archive_checkpoints(root) is None
+    archived = []
+    for step in (1, 2):
+        save_checkpoint(root / "best", make(step))
+        archived.append(archive_checkpoints(root))
+        assert not root.exists()
+    assert [load_checkpoint(p / "best").progress.step for p in archived] == [1, 2]
+
+
+def test_state_says_what_it_is_for_people(tmp_path):
+    save_checkpoint(tmp_path / "best", make(3))
+    state = json.loads((tmp_path / "best/state.json").read_text())
+    assert state["progress"]["step"] == 3
+    assert set(state["checksums"]) == {
+        "generator.safetensors",
+        "ema.safetensors",
+        "discriminator.safetensors",
+        "optimizers.pt",
+    }
