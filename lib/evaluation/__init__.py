@@ -1,1 +1,1 @@
-"""Speaks with a trained voice, measures it and draws figures."""
+"""Speaks with a trained voice and shows what a run did: figures, report, summary."""

@@ -1,7 +1,7 @@
 """Lets the voice speak and shows what the run did.
 
 REQUIRES  <results>/model, <results>/dataset and the tables of the earlier stages
-PRODUCES  <results>/samples/{speaker}/*.wav, <results>/report/
+PRODUCES  <results>/samples/{speaker}/*.wav, <results>/report/report.html and the figures in it
 """
 
 
@@ -25,3 +25,147 @@ rule synthesize_samples:
         code=code_digest("lib.evaluation.samples"),
     script:
         "../scripts/synthesize_samples.py"
+
+
+rule plot_corpus:
+    input:
+        measurements="<results>/measurements.tsv",
+        manifest="<results>/manifest.tsv",
+        rejected="<results>/rejected.tsv",
+        registry="<results>/speakers/registry.json",
+    output:
+        report(
+            directory("<results>/report/corpus"),
+            patterns=["{figure}.svg"],
+            caption="../report/corpus.rst",
+            category="Clips",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<logs>/plot_corpus.log",
+    benchmark:
+        "<benchmarks>/plot_corpus.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        loudness=config["audio"]["loudness"],
+        code=code_digest("lib.evaluation.figures"),
+    script:
+        "../scripts/plot_corpus.py"
+
+
+rule plot_speakers:
+    input:
+        speaker_map="<results>/speakers/map.tsv",
+        assignments="<results>/speakers/assignments.tsv",
+        registry="<results>/speakers/registry.json",
+    output:
+        report(
+            directory("<results>/report/speakers"),
+            patterns=["{figure}.svg"],
+            caption="../report/speakers.rst",
+            category="Speakers",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<logs>/plot_speakers.log",
+    benchmark:
+        "<benchmarks>/plot_speakers.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        min_confidence=config["dataset"]["min_confidence"],
+        code=code_digest("lib.evaluation.figures"),
+    script:
+        "../scripts/plot_speakers.py"
+
+
+rule plot_training:
+    input:
+        "<results>/training.json",
+    output:
+        report(
+            directory("<results>/report/training"),
+            patterns=["{figure}.svg"],
+            caption="../report/training.rst",
+            category="Training",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<logs>/plot_training.log",
+    benchmark:
+        "<benchmarks>/plot_training.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        tensorboard=str(RESULTS / "tensorboard"),
+        code=code_digest("lib.evaluation.curves"),
+    script:
+        "../scripts/plot_training.py"
+
+
+rule plot_samples:
+    input:
+        samples="<results>/samples",
+        manifest="<results>/manifest.tsv",
+        registry="<results>/speakers/registry.json",
+    output:
+        report(
+            directory("<results>/report/voices"),
+            patterns=["{figure}.svg"],
+            caption="../report/voices.rst",
+            category="Voices",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<logs>/plot_samples.log",
+    benchmark:
+        "<benchmarks>/plot_samples.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        clips=str(RESULTS / "clips"),
+        code=code_digest("lib.evaluation.spectrograms"),
+    script:
+        "../scripts/plot_samples.py"
+
+
+rule write_report:
+    input:
+        manifest="<results>/manifest.tsv",
+        rejected="<results>/rejected.tsv",
+        registry="<results>/speakers/registry.json",
+        base_model="<results>/base_model",
+        training="<results>/training.json",
+        samples="<results>/samples",
+        figures=expand("<results>/report/{part}", part=["voices", "training", "corpus", "speakers"]),
+    output:
+        report(
+            "<results>/report/report.html",
+            caption="../report/report.rst",
+            category="Voices",
+            labels={"figure": "everything on one page, with players"},
+        ),
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        source=config["source"]["path"],
+        language=config["source"]["language"],
+        clips=str(RESULTS / "clips"),
+        code=code_digest("lib.evaluation.report"),
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,245 @@
+"""One page that shows a run: voices to listen to, figures, tables. It needs nothing beside it."""
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from lib.evaluation.canvas import printable, read_description
+from lib.evaluation.page import STYLE, TEMPLATE
+from lib.evaluation.sound import embed_sound
+from lib.evaluation.tables import (
+    Example,
+    collect_examples,
+    format_duration,
+    label_speaker,
+    read_table,
+)
+from lib.files import atomic_path, read_json
+
+MAX_ROWS = 200
+# What a page can hold: some 30 kB for each sentence.
+MAX_VOICES = 100
+MAX_SENTENCES = 3
+_LICENCE = (
+    "The weights derive from Meta's MMS-TTS, which are licensed CC BY-NC 4.0: no commercial use."
+)
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """What the report is made from; the names are those of the run's files."""
+
+    manifest: Path
+    rejected: Path
+    registry: Path
+    base_model: Path
+    training: Path
+    samples: Path
+    clips: Path
+    figures: Mapping[str, Path]
+    """Directories with figures, by section."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for the page, and how many there is no room for."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    nothing: str
+    file: str
+    omitted: int = 0
+
+    @classmethod
+    def cut(
+        cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str, file: str
+    ) -> "Table":
+        """Keep the first rows."""
+        return cls(columns, rows[:MAX_ROWS], nothing, file, max(0, len(rows) - MAX_ROWS))
+
+
+def write_report(paths: ReportPaths, title: str, language: str, output: Path) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    title
+        What the recordings are called.
+    language
+        ISO 639 code of the transcripts, for those who let the page be read aloud.
+    """
+    manifest, rejected = read_table(paths.manifest), read_table(paths.rejected)
+    registry = read_json(paths.registry)
+    names = {key: entry["name"] for key, entry in registry["speakers"].items()}
+    base = read_json(paths.base_model / "base.json")
+    vocabulary = read_table(paths.base_model / "vocabulary.tsv")
+    examples = collect_examples(paths.samples, paths.manifest)
+    accepted = [row for row in manifest if row["status"] == "accepted"]
+    values = {
+        "title": title,
+        "language": language,
+        "style": STYLE,
+        "facts": _collect_facts(accepted, rejected, base, read_json(paths.training)),
+        "notes": _collect_notes(accepted, base),
+        "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],
+        "voices_omitted": max(0, len(examples) - MAX_VOICES),
+        "figures": {name: _embed_figures(folder) for name, folder in paths.figures.items()},
+        "rejected": _list_rejected(rejected, paths.rejected),
+        "excluded": Table.cut(
+            ("clip", "reason"),
+            sorted(base["excluded"].items()),
+            "None: the base model can learn from every accepted clip.",
+            "base_model/base.json",
+        ),
+        "speakers": _list_speakers(accepted, registry),
+        "doubts": [_describe_doubt(doubt, names) for doubt in registry["doubts"]],
+        "vocabulary": _list_characters(vocabulary),
+        "vocabulary_summary": _sum_up_characters(vocabulary),
+    }
+    page = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(TEMPLATE)
+    with atomic_path(output) as temporary:
+        temporary.write_text(page.render(values).strip() + "\n", "utf-8")
+
+
+def _collect_facts(
+    accepted: Sequence[Mapping[str, str]],
+    rejected: Sequence[Mapping[str, str]],
+    base: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Return the numbers at the top of the page."""
+    splits = Counter(row["split"] for row in accepted)
+    best = training["best_epoch"]
+    facts = (
+        (
+            "Clips in the dataset",
+            f"{len(accepted):,}",
+            f"{splits['train']:,} train, {splits['validation']:,} validation",
+        ),
+        ("Clips rejected", f"{len(rejected):,}", None),
+        ("Speech", format_duration(sum(float(row["duration"]) for row in accepted)), None),
+        ("Speakers", f"{len(base['speakers']):,}", None),
+        ("Base model", base["source"], None),
+        ("Discriminator at the start", base["discriminator_origin"], None),
+        (
+            "Epochs",
+            f"{training['epoch']:,}",
+            "nothing to validate on" if best is None else f"best: epoch {best:,}",
+        ),
+        ("Steps", f"{training['step']:,}", _count_skipped(training["skipped_steps"])),
+        ("Left out of training", f"{len(base['excluded']):,}", None),
+    )
+    return [{"name": name, "value": value, "more": more} for name, value, more in facts]
+
+
+def _count_skipped(steps: int) -> str | None:
+    return f"{steps:,} skipped: no finite gradient" if steps else None
+
+
+def _collect_notes(accepted: Sequence[Mapping[str, str]], base: Mapping[str, Any]) -> list[str]:
+    """Return what a reader should know before anything else."""
+    flags = Counter(flag for row in accepted for flag in row["flags"].split(",") if flag)
+    notes = [
+        f"{number:,} clips in the dataset are marked as {flag.replace('_', ' ')}: "
+        "see the column flags of manifest.tsv."
+        for flag, number in sorted(flags.items())
+    ]
+    if base["source"] == "tiny":
+        notes.append(
+            "The base is the tiny random model, which shows that everything runs: it hums, it "
+            "does not speak. For a voice, give base_model.source a real one."
+        )
+    if "mms-tts" in base["source"]:
+        notes.append(_LICENCE)
+    return notes
+
+
+def _show_voice(example: Example, names: Mapping[str, str], clips: Path) -> dict[str, Any]:
+    """Return a speaker's players."""
+    recording, clip = None, None
+    if example.recording is not None:
+        clip = example.recording["clip"]
+        recording = (example.recording["text"], embed_sound(clips / f"{clip}.wav"))
+    sentences = [(text, embed_sound(wav)) for text, wav in example.sentences[:MAX_SENTENCES]]
+    name = label_speaker(example.speaker, names)
+    return {"name": name, "sentences": sentences, "recording": recording, "clip": clip}
+
+
+def _embed_figures(folder: Path) -> list[dict[str, str]]:
+    """Turn the figures of a directory into data URIs with their titles and descriptions."""
+    figures = []
+    for path in sorted(folder.glob("*.svg")):
+        title, description = read_description(path)
+        encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+        source = f"data:image/svg+xml;base64,{encoded}"
+        figures.append({"source": source, "title": title, "description": description})
+    return figures
+
+
+def _list_rejected(rejected: Sequence[Mapping[str, str]], file: Path) -> Table:
+    rows = [
+        (row["clip"], row["reason"].replace("_", " "), row["detail"], row["value"], row["origin"])
+        for row in rejected
+    ]
+    columns = ("clip", "reason", "detail", "value", "where it came from")
+    return Table.cut(columns, rows, "No clip was rejected.", file.name)
+
+
+def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str, Any]) -> Table:
+    """Return clips and durations of every speaker, and the model's name for it."""
+    clips, seconds = Counter(), Counter()
+    for row in accepted:
+        clips[row["speaker_id"], row["split"]] += 1
+        seconds[row["speaker_id"]] += float(row["duration"])
+    rows = [
+        (
+            speaker,
+            entry["name"],
+            "the source" if entry["label"] is not None else "the voice",
+            clips[speaker, "train"],
+            clips[speaker, "validation"],
+            format_duration(seconds[speaker]),
+        )
+        for speaker, entry in registry["speakers"].items()
+    ]
+    columns = ("id", "name", "known from", "train", "validation", "speech")
+    return Table.cut(columns, rows, "There are no speakers.", "speakers/registry.json")
+
+
+def _describe_doubt(doubt: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Say what the clustering now sees otherwise."""
+    concerned = [label_speaker(speaker, names) for speaker in doubt["speakers"]]
+    sizes = " and ".join(f"{len(group):,}" for group in doubt["groups"])
+    clips = "; ".join(", ".join(group[:3]) for group in doubt["groups"])
+    what = {
+        "two_voices": f"{' and '.join(concerned)} may be more than one voice",
+        "one_voice": f"{' and '.join(concerned)} may be one and the same voice",
+    }
+    said = what.get(doubt["reason"], f"{' and '.join(concerned)}: {doubt['reason']}")
+    return f"{said} (groups of {sizes} clips, for instance {clips}). The ids stay as they are."
+
+
+def _list_characters(vocabulary: Sequence[Mapping[str, str]]) -> Table:
+    rows = [
+        (printable(row["character"]), row["name"], row["count"], row["clips"], row["fate"])
+        for row in vocabulary
+        if row["fate"] != "known"
+    ]
+    columns = ("character", "name", "times", "clips", "what became of it")
+    nothing = "The base model knew every character."
+    return Table.cut(columns, rows, nothing, "base_model/vocabulary.tsv")
+
+
+def _sum_up_characters(vocabulary: Sequence[Mapping[str, str]]) -> str:
+    unknown = sum(row["fate"] != "known" for row in vocabulary)
+    return (
+        f"The transcripts use {len(vocabulary):,} different characters; "
+        f"{unknown:,} of them the base model did not know as they are."
+    )

@@ -1,0 +1,46 @@
+"""Sounds as small as a page needs them."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+# Every browser plays MP3, which knows few sample rates; this one holds all there is of a voice.
+_SAMPLE_RATE = 24_000
+_BIT_RATE = 48_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound within a page: its data, and how long it is."""
+
+    source: str
+    length: str
+
+
+def embed_sound(wav: Path) -> Sound:
+    """Turn a mono WAV file into a data URI."""
+    samples, sample_rate = soundfile.read(wav, dtype="int16")
+    encoded = base64.b64encode(encode_mp3(samples, sample_rate)).decode("ascii")
+    return Sound(f"data:audio/mpeg;base64,{encoded}", f"{len(samples) / sample_rate:.1f} s")
+
+
+def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Encode ``(samples,)`` int16 as MP3."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp3") as file:
+        stream = file.add_stream("libmp3lame", rate=_SAMPLE_RATE, layout="mono")
+        stream.bit_rate = _BIT_RATE
+        resampler = av.AudioResampler(
+            format=stream.format, layout="mono", rate=_SAMPLE_RATE, frame_size=stream.frame_size
+        )
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = sample_rate
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()

@@ -1,0 +1,63 @@
+"""What a finished run has made, and how to use it: ``python -m lib.evaluation.summary RESULTS``."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from lib.files import read_json
+
+
+def describe_results(results: Path) -> str:
+    """Say where everything is, and give the one line that speaks.
+
+    Raises
+    ------
+    ValueError
+        If the run is not finished.
+    """
+    places = {
+        "model": results / "model",
+        "samples": results / "samples",
+        "TensorBoard": results / "tensorboard",
+        "report": results / "report/report.html",
+    }
+    for path in places.values():
+        if not path.exists():
+            raise ValueError(f"{path} does not exist: the run is not finished; run it again")
+    lines = ["", "The voice is ready:"]
+    lines += [f"  {name:<12} {path}" for name, path in places.items()]
+    lines += ["", "Let it speak:", f"  {speaking_command(results)}", ""]
+    return "\n".join(lines)
+
+
+def speaking_command(results: Path) -> str:
+    """Return a command for a shell that says the first sample's sentence as the first speaker."""
+    speaker = next(iter(read_json(results / "model/speakers.json")))
+    text = next(iter(read_json(results / "samples/texts.json").values()))
+    command = [_python(), "-m", "lib.evaluation", str(results / "model"), text]
+    return shlex.join([*command, "--speaker", speaker, "--output", "hello.wav"])
+
+
+def _python() -> str:
+    """Return how to call this interpreter from here."""
+    # Not resolved: in an environment it is a link, and the link is what knows the environment.
+    path = Path(sys.executable)
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def main() -> None:
+    """Print the summary of a run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.evaluation.summary", description=main.__doc__
+    )
+    parser.add_argument("results", type=Path, help="the output folder of a finished run")
+    try:
+        sys.stdout.write(describe_results(parser.parse_args().results))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Adapter of rule write_report."""
+
+from pathlib import Path
+
+from lib.evaluation.report import ReportPaths, write_report
+from lib.logs import start_log
+
+start_log(snakemake.log[0])
+write_report(
+    ReportPaths(
+        manifest=Path(snakemake.input.manifest),
+        rejected=Path(snakemake.input.rejected),
+        registry=Path(snakemake.input.registry),
+        base_model=Path(snakemake.input.base_model),
+        training=Path(snakemake.input.training),
+        samples=Path(snakemake.input.samples),
+        clips=Path(snakemake.params.clips),
+        figures={Path(folder).name: Path(folder) for folder in snakemake.input.figures},
+    ),
+    title=snakemake.params.source,
+    language=snakemake.params.language,
+    output=Path(snakemake.output[0]),
+)
