@@ -9,6 +9,11 @@ BIN       := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --workflow-profile $(PROFILE)
 DEMO      := CONFIG=config/demo.yaml PROFILE=profiles/demo CORES=2
 
+# Where CONFIG writes: its key `output`, else that of config.yaml, which it lies on top of.
+OUTPUT = $(shell $(BIN)/python -c 'import sys, yaml; print({key: value \
+	for file in sys.argv[1:] for key, value in (yaml.safe_load(open(file)) or {}).items()}["output"])' \
+	config/config.yaml $(CONFIG))
+
 .PHONY: help setup demo run dry-run test lint bench report tensorboard clean
 
 help:  ## list the targets
@@ -39,11 +44,11 @@ lint: setup  ## check style of Python and workflow files
 bench: setup  ## measure and print the benchmark tables
 	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
 
-report: setup  ## write Snakemake's own report of a finished run
-	@$(SNAKEMAKE) --report report.html
+report: setup  ## write Snakemake's own report of a finished run, beside the page with players
+	@$(SNAKEMAKE) --report "$(OUTPUT)/report/workflow.html"
 
 tensorboard: setup  ## show the training of CONFIG in the browser
-	@$(BIN)/tensorboard --logdir "$$($(BIN)/python -m lib.evaluation.summary --tensorboard $(CONFIG))"
+	@$(BIN)/tensorboard --logdir "$(OUTPUT)/tensorboard"
 
 clean:  ## remove everything that can be made again (not the user's data)
 	rm -rf results/demo .venv .pytest_cache .ruff_cache .hypothesis

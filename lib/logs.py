@@ -24,6 +24,23 @@ def start_log(path: str | Path) -> None:
     root.handlers = [file, terminal]
     logging.captureWarnings(True)
     sys.excepthook = _log_exception
+    hide_loading_bars()
+
+
+def hide_loading_bars() -> None:
+    """Turn off the bars that transformers shows for every file it loads or writes.
+
+    Only where it is imported already, which takes seconds. Downloads keep their bars.
+    """
+    if "transformers" not in sys.modules:
+        return
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+    from transformers.utils.logging import disable_progress_bar
+
+    downloads_are_shown = not are_progress_bars_disabled()
+    disable_progress_bar()
+    if downloads_are_shown:
+        enable_progress_bars()
 
 
 def _log_exception(

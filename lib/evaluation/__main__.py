@@ -3,22 +3,25 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import soundfile
 
 from lib.evaluation.samples import Voice
+from lib.logs import hide_loading_bars
 
 
-def main() -> None:
-    """Parse the command line, speak, write a WAV file."""
+def main(line: Sequence[str] | None = None) -> None:
+    """Let a trained voice say a sentence, and write it as a WAV file."""
     parser = argparse.ArgumentParser(prog="python -m lib.evaluation", description=main.__doc__)
     parser.add_argument("model", type=Path, help="folder of a trained voice, like results/model")
     parser.add_argument("text", help="what to say")
     parser.add_argument("--speaker", help="id or name; the first one by default")
     parser.add_argument("--output", type=Path, default=Path("speech.wav"), help="WAV to write")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(line)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    hide_loading_bars()
     try:
         voice = Voice(arguments.model)
         speaker = arguments.speaker or next(iter(voice.speakers))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import soundfile
@@ -48,8 +49,8 @@ class Voice:
         known = ", ".join(f"{key} ({entry['name']})" for key, entry in self.speakers.items())
         raise ValueError(f"no speaker '{speaker}'; there are: {known}")
 
-    def speak(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
-        """Say a text; ``(samples,)`` float.
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text; say which letters and digits the voice does not know.
 
         Raises
         ------
@@ -63,24 +64,56 @@ class Voice:
         # With blanks between characters, a text of which nothing is known gives one blank.
         if len(ids) < 2:
             raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
-        return synthesize(self.model, ids, self.row(speaker), seed)
+        vocabulary = self.tokenizer.get_vocab()
+        lost = {c for c in normal if c.isalnum() and not {c, c.lower()} & vocabulary.keys()}
+        if lost:
+            unknown = ", ".join(sorted(lost))
+            logger.warning("The voice does not know %s and leaves it out of: %s", unknown, text)
+        return ids
+
+    def speak(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
+        """Say a text; ``(samples,)`` float.
+
+        Raises
+        ------
+        ValueError
+            If there is no such speaker, or nothing of the text is in the vocabulary.
+        """
+        return synthesize(self.model, self.encode(text), self.row(speaker), seed)
 
 
-def choose_texts(dataset: Path, count: int) -> list[str]:
-    """Take the first ``count`` texts of the validation split, else of the training split."""
-    for split in ("validation", "train"):
-        rows = sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
-        if rows:
-            return list(dict.fromkeys(row["text"] for row in rows))[:count]
-    raise ValueError(f"{dataset} holds no text; build it again")
+def choose_texts(dataset: Path, count: int, voice: Voice) -> list[str]:
+    """Take the first ``count`` texts of the validation split, then of the training split.
+
+    Texts of which the voice knows nothing are passed over.
+    """
+    rows = [
+        row["text"]
+        for split in ("validation", "train")
+        for row in sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
+    ]
+    speakable = (text for text in dict.fromkeys(rows) if _can_say(voice, text))
+    return list(islice(speakable, count))
 
 
 def speak_samples(
     model: Path, dataset: Path, texts: Sequence[str], count: int, output: Path
 ) -> None:
-    """Write ``{speaker}/{number}.wav`` for every speaker and sentence, and ``texts.json``."""
+    """Write ``{speaker}/{number}.wav`` for every speaker and sentence, and ``texts.json``.
+
+    Raises
+    ------
+    ValueError
+        If there is no sentence of which the voice knows anything.
+    """
     voice = Voice(model)
-    texts = list(texts) or choose_texts(dataset, count)
+    wanted = list(dict.fromkeys(texts)) or choose_texts(dataset, count, voice)
+    texts = [text for text in wanted if _can_say(voice, text)]
+    if not texts:
+        raise ValueError(
+            "the voice knows no character of samples.texts, nor of the dataset's texts where "
+            "that is empty; give sentences in the script that it was trained on"
+        )
     with atomic_directory(output) as directory:
         for speaker in voice.speakers:
             folder = directory / speaker
@@ -91,3 +124,12 @@ def speak_samples(
                 soundfile.write(path, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
         write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(texts, 1)})
     logger.info("%d speakers said %d sentences", len(voice.speakers), len(texts))
+
+
+def _can_say(voice: Voice, text: str) -> bool:
+    try:
+        voice.encode(text)
+    except ValueError as error:
+        logger.warning("A sample is left out: %s", error)
+        return False
+    return True

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lib.files import read_json
@@ -47,14 +48,14 @@ def _python() -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def main() -> None:
-    """Print the summary of a run."""
+def main(line: Sequence[str] | None = None) -> None:
+    """Say where a finished run has put everything, and how to let the voice speak."""
     parser = argparse.ArgumentParser(
         prog="python -m lib.evaluation.summary", description=main.__doc__
     )
     parser.add_argument("results", type=Path, help="the output folder of a finished run")
     try:
-        sys.stdout.write(describe_results(parser.parse_args().results))
+        sys.stdout.write(describe_results(parser.parse_args(line).results))
     except ValueError as error:
         sys.exit(str(error))
 
