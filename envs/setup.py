@@ -1,9 +1,13 @@
 """Makes the environment .venv from requirements.txt, or repairs it; the standard library only.
 
-Run by every target of the Makefile. An environment is sound if its interpreter starts, every
-pinned version is installed, and every file that the installed packages list is there: a killed
-installation or a deleted file is noticed, and the environment is made anew.
+Run by every target of the Makefile: ``python3 envs/setup.py [DIRECTORY [REQUIREMENTS]]``. An
+environment is sound if its interpreter starts, every pinned version is installed, and every file
+that the installed packages list is there: a killed installation or a deleted file is noticed, and
+the environment is made anew.
 """
+
+# Without this an old Python would stop at the type hints, before it could say that it is too old.
+from __future__ import annotations
 
 import hashlib
 import shutil
@@ -12,14 +16,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ROOT / "requirements.txt"
-# The second argument is for tests.
-ENVIRONMENT = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / ".venv"
-PYTHON = ENVIRONMENT / "bin/python"
-STAMP = ENVIRONMENT / "requirements.digest"
 OLDEST = (3, 11)
 
-# Run by the environment's own interpreter: prints what is wrong with it, or nothing.
+# Run by the environment's own interpreter: ends with what is wrong with it, or with nothing.
 CHECK = """
 import importlib.metadata as metadata, sys
 for line in open(sys.argv[1], encoding="utf-8"):
@@ -28,70 +27,102 @@ for line in open(sys.argv[1], encoding="utf-8"):
         try:
             found = metadata.version(name).split("+")[0]
         except metadata.PackageNotFoundError:
-            sys.exit(print(f"{name} is missing"))
+            sys.exit(f"{name} is missing")
         if found != version:
-            sys.exit(print(f"{name} is {found}, pinned {version}"))
+            sys.exit(f"{name} is {found}, pinned is {version}")
 for package in metadata.distributions():
     for file in package.files or ():
         if file.suffix != ".pyc":
             path = file.locate()
             size = path.stat().st_size if path.exists() else None
             if size is None or (file.size is not None and file.size != size):
-                sys.exit(print(f"{package.name} is damaged: {file}"))
+                sys.exit(f"{package.name} is damaged: {file}")
 """
 
 
-def find_fault() -> str | None:
-    """Say what is wrong with the environment, or None."""
-    if not ENVIRONMENT.is_dir():
+def find_fault(environment: Path, requirements: Path) -> str | None:
+    """Say what is wrong with an environment, or None."""
+    if not environment.is_dir():
         return "there is none"
-    if not STAMP.is_file():
-        return "its installation was not finished"
-    if STAMP.read_text() != digest():
-        return "requirements.txt has changed"
     try:
-        checked = subprocess.run(
-            [PYTHON, "-I", "-c", CHECK, REQUIREMENTS], capture_output=True, text=True
-        )
+        installed, place = stamp_of(environment).read_bytes().decode().split("\n")
+    except (OSError, ValueError):
+        return "its installation was not finished"
+    if installed != digest(requirements):
+        return f"{requirements.name} has changed"
+    # The programs in bin/ name their interpreter by its full path.
+    if place != str(environment):
+        return f"it was made for {place}"
+    command = [interpreter_of(environment), "-I", "-c", CHECK, requirements]
+    try:
+        checked = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
         return f"its interpreter does not start: {error}"
-    return (checked.stdout + checked.stderr).strip() or None
+    if checked.returncode:
+        said = checked.stderr.strip().splitlines() or [f"status {checked.returncode}"]
+        return said[-1]
+    return None
 
 
-def digest() -> str:
-    """Digest of what is to be installed."""
-    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-
-
-def install() -> None:
-    """Make the environment from nothing."""
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--requirement", REQUIREMENTS], check=True)
+def install(environment: Path, requirements: Path) -> None:
+    """Make an environment from nothing."""
+    if environment.is_symlink() or environment.is_file():
+        environment.unlink()
+    elif environment.exists():
+        shutil.rmtree(environment)
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [interpreter_of(environment), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", "--requirement", requirements], check=True)
     # Written last: its absence marks an installation that was cut off.
-    STAMP.write_text(digest())
+    stamp_of(environment).write_bytes(f"{digest(requirements)}\n{environment}".encode())
 
 
-def main() -> None:
+def interpreter_of(environment: Path) -> Path:
+    """Python of an environment."""
+    return environment / "bin/python"
+
+
+def stamp_of(environment: Path) -> Path:
+    """File that says what was installed, and for which place."""
+    return environment / "installed.stamp"
+
+
+def digest(requirements: Path) -> str:
+    """Digest of what is to be installed."""
+    return hashlib.sha256(requirements.read_bytes()).hexdigest()
+
+
+def main(arguments: list[str]) -> None:
     """Check, and install where something is wrong."""
     if sys.version_info < OLDEST:
-        sys.exit(f"Python {'.'.join(map(str, OLDEST))} or newer is needed, this is {sys.version}")
-    fault = find_fault()
+        oldest, this = (".".join(map(str, version)) for version in (OLDEST, sys.version_info[:3]))
+        sys.exit(
+            f"Python {oldest} or newer is needed, {sys.executable} is {this}. "
+            f"Name another one: make PYTHON=python{oldest} setup"
+        )
+    environment, requirements = (
+        Path(given).absolute()
+        for given in [*arguments, *[ROOT / ".venv", ROOT / "requirements.txt"][len(arguments) :]]
+    )
+    fault = find_fault(environment, requirements)
     if fault is None:
         return
-    print(f"Setting up {ENVIRONMENT.name}: {fault}. This takes some minutes.", flush=True)
+    print(f"Setting up {environment}: {fault}. This takes some minutes.", flush=True)
     try:
-        install()
+        install(environment, requirements)
     except subprocess.CalledProcessError as error:
         sys.exit(
-            f"Setting up failed: {' '.join(map(str, error.cmd))} ended with {error.returncode}. "
-            "See above; pip needs network access, and webrtcvad needs gcc and Python's headers."
+            f"Setting up failed, see above: {' '.join(map(str, error.cmd))} ended with status "
+            f"{error.returncode}. It needs the module venv (Debian and Ubuntu: apt install "
+            "python3-venv), network access for pip, and gcc and Python's headers (apt install gcc "
+            "python3-dev) for webrtcvad."
         )
-    fault = find_fault()
+    except OSError as error:
+        sys.exit(f"Setting up failed: {error}. Remove {environment} by hand and try again.")
+    fault = find_fault(environment, requirements)
     if fault is not None:
-        sys.exit(f"The environment is still not sound: {fault}")
+        sys.exit(f"{environment} is still not sound: {fault}. Remove it and try again.")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
