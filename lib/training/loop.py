@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from transformers import VitsTokenizer
 
 from lib.files import write_json
+from lib.locking import take_lock
 from lib.training.base_model import BaseModel
 from lib.training.batching import plan_epoch
 from lib.training.checkpoint import (
@@ -74,13 +75,17 @@ def train(
 
     Raises
     ------
+    LockedError
+        If another process trains here.
     TrainingInterrupted, TrainingDivergedError, MemoryError
         See `Trainer.run`; the state is saved in each case.
     """
     torch.set_num_threads(threads)
     # Denormals from decaying activations cost a CPU a hundred times a normal number's time.
     torch.set_flush_denormal(True)
-    Trainer(settings, paths, use_gpu, texts).run()
+    # A run that was killed may have left its training behind, alive.
+    with take_lock(paths.checkpoints.parent / "state/training.lock", "training"):
+        Trainer(settings, paths, use_gpu, texts).run()
 
 
 class Trainer:

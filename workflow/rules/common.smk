@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from lib.audio.pool import convert_clip
 from lib.audio.settings import AudioSettings
 from lib.corpus import Columns, read_audio, read_corpus
+from lib.locking import LockedError, take_lock
 from lib.provenance import code_digest
 from lib.settings import complete_settings
 from lib.training.hub import check_base_model, is_prepared
@@ -39,9 +40,22 @@ if CORPUS.problems:
     )
 
 
+# Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
+onstart:
+    workflow.run_lock = take_run_lock()
+
+
 wildcard_constraints:
     clip=r"[A-Za-z0-9_][A-Za-z0-9._-]*",
     shard=r"\d+",
+
+
+def take_run_lock():
+    """Refuse a second run over the same results."""
+    try:
+        return take_lock(RESULTS / "state/run.lock", "running the workflow")
+    except LockedError as error:
+        raise WorkflowError(str(error))
 
 
 def shard_of(clip):

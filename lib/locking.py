@@ -1,0 +1,45 @@
+"""Locks that the kernel releases when their holder dies, however it dies.
+
+Snakemake's own lock is a file: after ``kill -9`` or a power cut it is still there and the next
+run refuses to start until somebody unlocks by hand.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+
+class LockedError(ValueError):
+    """Another process holds the lock."""
+
+
+def take_lock(path: Path, purpose: str) -> IO[str]:
+    """Take a lock and hold it until the returned file is closed or the process ends.
+
+    Parameters
+    ----------
+    purpose
+        What the holder does, for the message to a second one.
+
+    Raises
+    ------
+    LockedError
+        Naming the process that holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise LockedError(
+            f"{path.parent}: process {holder} is {purpose} here already; wait until it has "
+            f"finished or stop it (kill {holder})"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
