@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import soundfile
@@ -82,24 +81,16 @@ class Voice:
         return synthesize(self.model, self.encode(text), self.row(speaker), seed)
 
 
-def choose_texts(dataset: Path, count: int, voice: Voice) -> list[str]:
-    """Take the first ``count`` texts of the validation split, then of the training split.
-
-    Texts of which the voice knows nothing are passed over.
-    """
-    rows = [
-        row["text"]
-        for split in ("validation", "train")
-        for row in sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
-    ]
-    speakable = (text for text in dict.fromkeys(rows) if _can_say(voice, text))
-    return list(islice(speakable, count))
-
-
 def speak_samples(
     model: Path, dataset: Path, texts: Sequence[str], count: int, output: Path
 ) -> None:
     """Write ``{speaker}/{number}.wav`` for every speaker and sentence, and ``texts.json``.
+
+    Parameters
+    ----------
+    texts
+        What to say; none takes the first ``count`` of the validation split, then of the training
+        split. Those of which the voice knows nothing are passed over.
 
     Raises
     ------
@@ -107,9 +98,8 @@ def speak_samples(
         If there is no sentence of which the voice knows anything.
     """
     voice = Voice(model)
-    wanted = list(dict.fromkeys(texts)) or choose_texts(dataset, count, voice)
-    texts = [text for text in wanted if _can_say(voice, text)]
-    if not texts:
+    sentences = _encode_texts(voice, texts or _list_texts(dataset), len(texts) or count)
+    if not sentences:
         raise ValueError(
             "the voice knows no character of samples.texts, nor of the dataset's texts where "
             "that is empty; give sentences in the script that it was trained on"
@@ -118,18 +108,31 @@ def speak_samples(
         for speaker in voice.speakers:
             folder = directory / speaker
             folder.mkdir()
-            for number, text in enumerate(texts, 1):
-                waveform = voice.speak(text, speaker)
+            for number, ids in enumerate(sentences.values(), 1):
+                waveform = synthesize(voice.model, ids, voice.row(speaker), SEED)
                 path = folder / f"{number:02d}.wav"
                 soundfile.write(path, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
-        write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(texts, 1)})
-    logger.info("%d speakers said %d sentences", len(voice.speakers), len(texts))
+        write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(sentences, 1)})
+    logger.info("%d speakers said %d sentences", len(voice.speakers), len(sentences))
 
 
-def _can_say(voice: Voice, text: str) -> bool:
-    try:
-        voice.encode(text)
-    except ValueError as error:
-        logger.warning("A sample is left out: %s", error)
-        return False
-    return True
+def _list_texts(dataset: Path) -> list[str]:
+    """List the texts of the validation split, then of the training split."""
+    return [
+        row["text"]
+        for split in ("validation", "train")
+        for row in sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
+    ]
+
+
+def _encode_texts(voice: Voice, texts: Sequence[str], limit: int) -> dict[str, list[int]]:
+    """Return the token ids of the first texts of which the voice knows something."""
+    sentences: dict[str, list[int]] = {}
+    for text in texts:
+        if len(sentences) == limit:
+            break
+        try:
+            sentences.setdefault(text, voice.encode(text))
+        except ValueError as error:
+            logger.warning("A sample is left out: %s", error)
+    return sentences

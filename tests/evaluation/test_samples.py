@@ -1,0 +1,127 @@
+import json
+import sys
+import types
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import soundfile
+
+from lib.evaluation import __main__ as command
+from lib.evaluation.samples import Voice, speak_samples
+from lib.files import read_json, write_json
+from lib.logs import hide_loading_bars
+from lib.vits.tiny import write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A tiny model with two speakers, as `lib.training.export` writes it."""
+    folder = tmp_path_factory.mktemp("model")
+    write_tiny_model(folder)
+    speakers = {"spk000": {"index": 0, "name": "Anna"}, "spk003": {"index": 1, "name": "spk003"}}
+    write_json(folder / "speakers.json", speakers)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def voice(model) -> Voice:
+    return Voice(model)
+
+
+def write_texts(folder: Path, train: list[str], validation: list[str]) -> Path:
+    """Write what of a dataset the samples read."""
+    for split, texts in (("train", train), ("validation", validation)):
+        path = folder / split / "data.arrow"
+        path.parent.mkdir(parents=True)
+        ids = [f"c{number}" for number in reversed(range(len(texts)))]
+        table = pa.table({"id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
+        with pa.ipc.new_stream(str(path), table.schema) as stream:
+            stream.write_table(table)
+        state = {"_data_files": [{"filename": path.name}]}
+        (path.parent / "state.json").write_text(json.dumps(state))
+    return folder
+
+
+def test_speakers_go_by_id_or_name(voice):
+    assert voice.row("spk000") == voice.row("Anna") == 0
+    assert voice.row("spk003") == 1
+    with pytest.raises(ValueError, match=r"no speaker 'Bob'; there are: spk000 \(Anna\), spk003"):
+        voice.row("Bob")
+
+
+def test_a_text_without_known_characters_is_refused(voice):
+    with pytest.raises(ValueError, match="no character of '漢字' is in the voice's vocabulary"):
+        voice.speak("漢字", "Anna")
+
+
+def test_unknown_letters_are_told(voice, caplog):
+    voice.encode("Hello 7 ñandú, world!")
+    assert "does not know 7, ñ, ú and leaves it out of: Hello 7 ñandú, world!" in caplog.text
+    caplog.clear()
+    voice.encode("Hello, WORLD!")
+    assert not caplog.text
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=f"{tmp_path} holds no model"):
+        Voice(tmp_path)
+
+
+def test_the_same_sentence_sounds_the_same(voice):
+    assert voice.speak("hello", "Anna").equal(voice.speak("hello", "Anna"))
+
+
+def test_every_speaker_says_every_sentence(model, tmp_path):
+    output = tmp_path / "samples"
+    speak_samples(model, tmp_path / "none", ["hello", "漢字", "good day"], 9, output)
+    assert read_json(output / "texts.json") == {"01": "hello", "02": "good day"}
+    found = sorted(str(path.relative_to(output)) for path in output.rglob("*.wav"))
+    assert found == [f"{s}/{n}.wav" for s in ("spk000", "spk003") for n in ("01", "02")]
+    assert soundfile.info(output / found[0]).samplerate == 16_000
+    assert soundfile.info(output / found[0]).frames > 0
+
+
+def test_sentences_come_from_validation_first(model, tmp_path):
+    dataset = write_texts(tmp_path / "data", ["third", "second"], ["first", "漢字", "zeroth"])
+    speak_samples(model, dataset, [], 3, tmp_path / "samples")
+    texts = read_json(tmp_path / "samples/texts.json")
+    assert list(texts.values()) == ["zeroth", "first", "second"]
+
+
+def test_nothing_to_say_is_an_error(model, tmp_path):
+    dataset = write_texts(tmp_path / "data", ["漢字"], [])
+    with pytest.raises(ValueError, match="samples.texts"):
+        speak_samples(model, dataset, [], 3, tmp_path / "samples")
+    assert not (tmp_path / "samples").exists()
+
+
+def test_the_command_speaks(model, tmp_path):
+    output = tmp_path / "hello.wav"
+    command.main([str(model), "hello", "--speaker", "Anna", "--output", str(output)])
+    assert soundfile.info(output).frames > 0
+
+
+def test_the_command_says_what_is_wrong(model, tmp_path):
+    with pytest.raises(SystemExit, match="no speaker 'Bob'"):
+        command.main([str(model), "hello", "--speaker", "Bob"])
+    with pytest.raises(SystemExit, match="holds no model"):
+        command.main([str(tmp_path), "hello"])
+
+
+def test_loading_shows_no_bars_but_downloads_do(model, capfd):
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from transformers.utils.logging import enable_progress_bar
+
+    enable_progress_bar()
+    hide_loading_bars()
+    Voice(model)
+    assert "Loading weights" not in capfd.readouterr().err
+    assert not are_progress_bars_disabled()
+
+
+def test_scripts_without_transformers_do_not_import_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    monkeypatch.setitem(sys.modules, "transformers.utils.logging", types.ModuleType("none"))
+    hide_loading_bars()
+    assert "transformers" not in sys.modules

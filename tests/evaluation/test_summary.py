@@ -1,0 +1,78 @@
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from lib.evaluation import summary
+from lib.evaluation.summary import describe_results, speaking_command
+from lib.files import write_json
+from lib.vits.tiny import write_tiny_model
+
+ROOT = Path(summary.__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """What a finished run leaves, in a folder whose name a shell would break."""
+    folder = tmp_path / "my results; $x"
+    write_tiny_model(folder / "model")
+    write_json(folder / "model/speakers.json", {"spk007": {"index": 0, "name": "Anna"}})
+    write_json(folder / "samples/texts.json", {"01": 'it\'s a "fine" $day'})
+    (folder / "tensorboard").mkdir()
+    (folder / "report").mkdir()
+    (folder / "report/report.html").write_text("page")
+    return folder
+
+
+def test_the_printed_line_speaks(results, tmp_path):
+    line = describe_results(results).strip().splitlines()[-1].strip()
+    arguments = shlex.split(line)
+    assert arguments[1:3] == ["-m", "lib.evaluation"]
+    assert arguments[3:7] == [str(results / "model"), 'it\'s a "fine" $day', "--speaker", "spk007"]
+    # Pasted into a shell as it is, but for where the sound goes.
+    pasted = line.replace("hello.wav", shlex.quote(str(tmp_path / "hello.wav")))
+    done = subprocess.run(["sh", "-c", pasted], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(tmp_path / "hello.wav").frames > 0
+    assert "Loading weights" not in done.stderr
+
+
+def test_it_says_where_everything_is(results, capsys):
+    summary.main([str(results)])
+    printed = capsys.readouterr().out
+    for place in ("model", "samples", "tensorboard", "report/report.html"):
+        assert str(results / place) in printed
+
+
+def test_an_unfinished_run_is_refused(results):
+    (results / "report/report.html").unlink()
+    with pytest.raises(SystemExit, match="report.html does not exist: the run is not finished"):
+        summary.main([str(results)])
+
+
+def test_the_interpreter_is_written_as_it_is_called(results, monkeypatch, tmp_path):
+    folder = tmp_path / ".venv/bin"
+    folder.mkdir(parents=True)
+    (folder / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.chdir(tmp_path)
+    assert speaking_command(results).startswith(".venv/bin/python -m lib.evaluation ")
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(sys, "executable", "/opt/python")
+    assert shlex.split(speaking_command(results))[0] in ("opt/python", "/opt/python")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [("output: elsewhere\n", "elsewhere"), ("", "results")]
+)
+def test_make_finds_the_output_of_a_config(tmp_path, own, expected):
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"# mine\n{own}")
+    command = ["make", "--dry-run", "tensorboard", f"CONFIG={config}"]
+    # Only the interpreter that is running is known to be there.
+    command.append(f"BIN={Path(sys.executable).parent}")
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f'--logdir "{expected}/tensorboard"' in shown.stdout
