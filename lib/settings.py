@@ -3,10 +3,22 @@
 import copy
 import difflib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+
+_LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+    "minLength": "a text of a length of at least",
+    "pattern": "a text of the form",
+    "minItems": "a list of at least",
+    "maxItems": "a list of at most",
+}
 
 
 class SettingsError(ValueError):
@@ -34,7 +46,7 @@ def _describe(error: ValidationError) -> Iterator[str]:
     place = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        for key in sorted(set(error.instance) - set(known)):
+        for key in sorted(set(error.instance) - set(known), key=str):
             name = f"{place}.{key}" if place else key
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
             hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(known)}"
@@ -47,7 +59,8 @@ def _describe(error: ValidationError) -> Iterator[str]:
     else:
         meaning = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
         meaning = f" ({meaning})" if meaning else ""
-        yield f"{place or 'the configuration'}: got {error.instance!r}, {_expected(error)}{meaning}"
+        got = f"{place or 'the configuration'}: got {error.instance!r}"
+        yield f"{got}, {_expected(error)}{_hint(error)}{meaning}"
 
 
 def _expected(error: ValidationError) -> str:
@@ -58,15 +71,19 @@ def _expected(error: ValidationError) -> str:
         return f"expected {_type_name(value)}"
     if rule == "enum":
         return "expected one of " + ", ".join(map(str, value))
-    limits = {
-        "minimum": "at least",
-        "maximum": "at most",
-        "exclusiveMinimum": "more than",
-        "exclusiveMaximum": "less than",
-    }
-    if rule in limits:
-        return f"expected {limits[rule]} {value}"
-    return f"expected {rule} {value}"
+    return f"expected {_LIMITS[rule]} {value}" if rule in _LIMITS else f"expected {rule} {value}"
+
+
+def _hint(error: ValidationError) -> str:
+    """Say what YAML makes of a value that looks right."""
+    if isinstance(error.instance, bool) and error.validator == "enum":
+        return "; put it in quotes, YAML reads a bare on or off as true or false"
+    if isinstance(error.instance, str) and "number" in str(error.validator_value):
+        with suppress(ValueError):
+            digits, *exponent = repr(float(error.instance)).split("e")
+            number = "e".join([digits if "." in digits else f"{digits}.0", *exponent])
+            return f"; write {number}, YAML reads {error.instance} as a text"
+    return ""
 
 
 def _wanted(schema: Mapping[str, Any]) -> str:
@@ -74,8 +91,8 @@ def _wanted(schema: Mapping[str, Any]) -> str:
         return f"'{schema['const']}'"
     if "enum" in schema:
         return " or ".join(f"'{value}'" for value in schema["enum"])
-    wanted = _type_name(schema.get("type", "a value"))
-    return f"{wanted} from {schema['minimum']}" if "minimum" in schema else wanted
+    limits = [f"{words} {schema[rule]}" for rule, words in _LIMITS.items() if rule in schema]
+    return " ".join([_type_name(schema.get("type", "a value")), " and ".join(limits)]).strip()
 
 
 def _type_name(names: str | list[str]) -> str:

@@ -1,0 +1,251 @@
+"""The configuration: one schema, one commented file, and messages that name key and way out."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.audio.settings import AudioSettings
+from lib.corpus import Columns
+from lib.dataset.settings import DatasetSettings
+from lib.settings import SettingsError, complete_settings
+from lib.speakers.clustering import SpeakerSettings
+from lib.training.settings import RESUMABLE, TrainingSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
+DEFAULTS = complete_settings({}, SCHEMA)
+
+
+def walk(schema: dict, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
+    """Yield every property of a schema with the keys that lead to it."""
+    for key, part in schema.get("properties", {}).items():
+        yield (*place, key), part
+        yield from walk(part, (*place, key))
+
+
+PROPERTIES = dict(walk(SCHEMA))
+SECTIONS = [(), *(place for place, part in PROPERTIES.items() if "properties" in part)]
+
+
+def nest(place: tuple[str, ...], value: Any) -> dict:
+    """Return a configuration that holds one value."""
+    for key in reversed(place):
+        value = {key: value}
+    return value
+
+
+def refusal(config: dict) -> str:
+    with pytest.raises(SettingsError) as caught:
+        complete_settings(config, SCHEMA)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------- the files
+
+
+@pytest.mark.parametrize("place", PROPERTIES, ids=".".join)
+def test_every_key_is_described_and_has_a_default_that_is_allowed(place):
+    part = PROPERTIES[place]
+    assert len(part["description"]) > 5
+    assert "default" in part
+    complete_settings(nest(place, part["default"]), SCHEMA)
+
+
+def test_unknown_keys_are_refused_everywhere():
+    assert all(part.get("additionalProperties") is False for part in _sections())
+
+
+def _sections() -> list[dict]:
+    return [SCHEMA, *(part for part in PROPERTIES.values() if "properties" in part)]
+
+
+def test_the_commented_file_is_the_defaults():
+    assert yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8")) == DEFAULTS
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_configuration_of_the_project_is_valid(path):
+    complete_settings(yaml.safe_load(path.read_text("utf-8")), SCHEMA)
+
+
+# They stand under one comment with the key before them.
+EXPLAINED_TOGETHER = {
+    "max_duration",
+    "speech_rate_factor",
+    "min_confidence",
+    "epsilon",
+    "weight_decay",
+    "samples_every",
+    "checkpoint_every",
+    "continue_epochs",
+}
+# Their section's comment explains all that is in it.
+EXPLAINED_SECTIONS = {"columns", "loss_weights"}
+
+
+def test_every_key_of_the_file_is_explained():
+    lines = (ROOT / "config/config.yaml").read_text("utf-8").splitlines()
+    unexplained, section = set(), None
+    for before, line in zip(["", *lines], lines, strict=False):
+        key = re.match(r"( *)(\w+):(.*)", line)
+        if not key:
+            continue
+        if not key[3]:
+            section = key[2]
+        elif not before.strip().startswith("#") and (
+            section not in EXPLAINED_SECTIONS or len(key[1]) < 4
+        ):
+            unexplained.add(key[2])
+    assert unexplained == EXPLAINED_TOGETHER
+
+
+# ---------------------------------------------------------------- filling in
+
+
+def test_missing_keys_are_filled_in_at_every_level():
+    completed = complete_settings({"source": {"columns": {"text": "words"}}}, SCHEMA)
+    assert completed["source"]["columns"] == {**DEFAULTS["source"]["columns"], "text": "words"}
+    assert completed["source"]["language"] == "und"
+    assert completed["training"]["loss_weights"]["mel"] == 45.0
+
+
+def test_neither_the_given_nor_the_schema_is_changed():
+    given_config: dict = {"training": {}}
+    completed = complete_settings(given_config, SCHEMA)
+    completed["training"]["betas"].append(3)
+    completed["samples"]["texts"].append("x")
+    assert given_config == {"training": {}}
+    assert complete_settings({}, SCHEMA) == DEFAULTS
+
+
+@given(st.sampled_from(sorted(PROPERTIES)))
+def test_completing_twice_changes_nothing(place):
+    once = complete_settings(nest(place, PROPERTIES[place]["default"]), SCHEMA)
+    assert once == complete_settings(once, SCHEMA) == DEFAULTS
+
+
+# ---------------------------------------------------------------- refusing
+
+
+@pytest.mark.parametrize("place", SECTIONS, ids=".".join)
+def test_a_typo_names_the_key_and_the_nearest_valid_one(place):
+    section = PROPERTIES[place] if place else SCHEMA
+    for key in section["properties"]:
+        typo = f"{key}s" if len(key) > 3 else f"{key}x"
+        if typo not in section["properties"]:
+            name = ".".join([*place, typo])
+            assert f"unknown key '{name}': did you mean '{key}'?" in refusal(nest(place, {typo: 1}))
+
+
+def test_a_key_like_no_other_gets_the_list():
+    assert "unknown key 'audio.qqqq': valid keys: sample_rate, loudness," in refusal(
+        {"audio": {"qqqq": 1}}
+    )
+
+
+def test_keys_that_are_no_texts_are_named():
+    assert "unknown key '7'" in refusal({7: 1, "x": 2})
+    assert "text.mapping: got 0, expected a text (A single character, in quotes)" in refusal(
+        {"text": {"mapping": {0: "zero"}}}
+    )
+
+
+def test_all_faults_are_told_at_once():
+    told = refusal({"audio": {"loudness": "loud"}, "training": {"epochs": 0}})
+    assert len(told.splitlines()) == 3
+
+
+@pytest.mark.parametrize("place", SECTIONS[1:], ids=".".join)
+def test_an_empty_section_is_named(place):
+    told = refusal(nest(place, None))
+    assert f"{'.'.join(place)}: got None, expected a section with keys" in told
+
+
+@pytest.mark.parametrize("place", [p for p, v in PROPERTIES.items() if "properties" not in v])
+def test_a_wrong_type_names_the_key_and_what_was_given(place):
+    told = refusal(nest(place, {"strange": 1} if place != ("text", "mapping") else [1]))
+    assert f"{'.'.join(place)}: got " in told
+    assert "expected " in told
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("training.epochs", 0, "expected at least 1"),
+        ("training.epochs", 1.5, "expected a whole number"),
+        ("training.resume", "yes", "expected true or false"),
+        ("training.learning_rate", 0, "expected more than 0"),
+        ("training.ema_decay", 1, "expected less than 1"),
+        ("training.gradient_clip", 0, "expected nothing (null) or a number more than 0"),
+        ("training.betas", [0.8], "expected a list of at least 2"),
+        ("training.precision", "fp8", "expected one of fp16, bf16, fp32"),
+        ("speakers.count", "two", "expected 'auto' or a whole number at least 1"),
+        ("speakers.count", 0, "expected 'auto' or a whole number at least 1"),
+        ("audio.peak_ceiling", 3, "expected at most 0"),
+        ("source.path", "", "expected a text of a length of at least 1"),
+        ("source.language", "English", "expected a text of the form"),
+        ("samples.texts", "hello", "expected a list"),
+        ("text.mapping", {"ab": "c"}, "expected a text of the form"),
+    ],
+)
+def test_what_was_expected_is_said(place, value, expected):
+    told = refusal(nest(tuple(place.split(".")), value))
+    assert place in told and expected in told
+    assert PROPERTIES[tuple(place.split("."))]["description"] in told or "mapping" in place
+
+
+@pytest.mark.parametrize("written", ["1e-4", "5e-1", "1e-9", "3e2"])
+def test_a_number_that_yaml_reads_as_text_gets_a_spelling_that_works(written):
+    value = yaml.safe_load(written)
+    assert isinstance(value, str)
+    told = refusal({"training": {"learning_rate": value}})
+    (spelling,) = re.findall(r"; write (\S+), YAML reads", told)
+    assert yaml.safe_load(spelling) == float(written)
+
+
+def test_a_bare_off_is_explained():
+    config = yaml.safe_load("dataset: {speech_rate: off}")
+    assert "dataset.speech_rate: got False" in refusal(config)
+    assert "put it in quotes" in refusal(config)
+    complete_settings(yaml.safe_load("dataset: {speech_rate: 'off'}"), SCHEMA)
+
+
+# ---------------------------------------------------------------- what the library takes
+
+
+def plain(settings: Any) -> dict:
+    return settings.as_dict() if hasattr(settings, "as_dict") else dataclasses.asdict(settings)
+
+
+@pytest.mark.parametrize(
+    ("place", "settings", "elsewhere"),
+    [
+        (("audio",), AudioSettings(), set()),
+        (("speakers",), SpeakerSettings(), {"shards"}),
+        (("dataset",), DatasetSettings(), set()),
+        (("training",), TrainingSettings(), {"export"}),
+        (("source", "columns"), Columns(), set()),
+    ],
+    ids=lambda value: value.__class__.__name__,
+)
+def test_library_and_schema_have_the_same_keys_and_defaults(place, settings, elsewhere):
+    section = DEFAULTS
+    for key in place:
+        section = section[key]
+    assert elsewhere <= section.keys()
+    assert plain(settings) == {k: v for k, v in section.items() if k not in elsewhere}
+
+
+def test_the_section_makes_the_settings():
+    section = {k: v for k, v in DEFAULTS["training"].items() if k != "export"}
+    assert TrainingSettings.from_config(section) == TrainingSettings()
+    assert TrainingSettings.from_config({"betas": [0.5, 0.9]}).betas == (0.5, 0.9)
+    assert TrainingSettings.from_config({"loss_weights": {"mel": 1.0}}).loss_weights.mel == 1.0
+    assert RESUMABLE < section.keys()
