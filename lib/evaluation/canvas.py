@@ -6,6 +6,7 @@ browser draws the names of speakers in any script.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -79,7 +80,10 @@ def save_figure(figure: Figure, path: Path, title: str, description: str) -> Non
     """Write an SVG file, atomically, with the look of the dark for readers who like it."""
     metadata = {"Title": title, "Description": printable(description), "Date": None}
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata=metadata, dpi=_PICTURE_DPI)
+        with warnings.catch_warnings():
+            # Of our own font; it is the reader's that draws the text.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure.savefig(temporary, format="svg", metadata=metadata, dpi=_PICTURE_DPI)
         rules = " ".join(
             f'[style*="{part}: {light}"] {{ {part}: {dark} !important }}'
             for light, dark in _DARK_COLOURS.items()

@@ -15,6 +15,7 @@ from lib.evaluation.canvas import (
     GREEN,
     ORANGE,
     RED,
+    needs_picture,
     new_figure,
     save_figure,
     say,
@@ -176,7 +177,8 @@ def draw_curve(
     """Draw a curve; one with many points as a smooth line over a pale one."""
     many = len(curve.values) > MANY_POINTS
     if smooth and many:
-        axes.plot(curve.steps, curve.values, color=colour, linewidth=0.7, alpha=0.3)
+        pale = {"linewidth": 0.7, "alpha": 0.3, "rasterized": needs_picture(curve.values)}
+        axes.plot(curve.steps, curve.values, color=colour, **pale)
         width = max(5, len(curve.values) // 40)
         axes.plot(curve.steps, running_mean(curve.values, width), color=colour, label=label)
         return

@@ -87,7 +87,7 @@ def plot_durations(clips: Sequence[Mapping[str, str]], path: Path) -> None:
     axes.set(xlabel="seconds", ylabel="clips")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="x", visible=False)
-    axes.legend()
+    figure.legend(loc="outside upper right", ncols=2)
     description = (
         f"{count(len(values), 'accepted clip')} of {values.min():.1f} to {values.max():.1f} s, "
         f"median {np.median(values):.1f} s, together {format_duration(values.sum())}."
@@ -128,7 +128,7 @@ def plot_speaking_time(
     axes.set_yticks(range(len(shown)), [shorten(label_speaker(s, names)) for s in shown])
     axes.set(xlabel="seconds", xlim=(0, left.max() * 1.12), ylim=(len(shown) - 0.4, -0.6))
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper right", ncols=2)
     totals = [times[speaker].total() for speaker in ranked]
     description = (
         f"{count(len(ranked), 'speaker')}, from {format_duration(totals[-1])} to "
@@ -221,20 +221,23 @@ def plot_speaker_map(
     if not speakers:
         say(axes, "No clip has a voice.")
         return save_figure(figure, path, "Map of the voices", "No clip has a voice.")
-    as_picture = needs_picture(places)
+    crowded = needs_picture(places)
+    style = {"s": 8 if crowded else 26, "alpha": 0.8, "linewidths": 0, "rasterized": crowded}
     for number, speaker in enumerate(speakers):
         points = _points(row for row in places if row["speaker_id"] == speaker)
         colour = COLOURS[number % len(COLOURS)]
         marker = "osD^vP"[number // len(COLOURS) % 6]
-        axes.scatter(
-            *points.T, s=26, color=colour, marker=marker, alpha=0.8, lw=0, rasterized=as_picture
-        )
+        axes.scatter(*points.T, color=colour, marker=marker, **style)
         top = (points[:, 0].mean(), points[:, 1].max())
         _name_voice(axes, top, speaker, names, colour, len(speakers))
     doubtful = _points(row for row in places if row["clip"] in uncertain)
     if len(doubtful):
         axes.scatter(
-            *doubtful.T, s=90, facecolors="none", edgecolors=INK, lw=1.2, label="uncertain speaker"
+            *doubtful.T,
+            s=3.5 * style["s"],
+            facecolors="none",
+            edgecolors=INK,
+            label="uncertain speaker",
         )
         axes.legend(loc="best")
     axes.set(xticks=[], yticks=[])
@@ -271,7 +274,7 @@ def _name_voice(
         textcoords="offset points",
         ha="center",
         va="bottom",
-        fontsize=9.5 if few else 7,
+        fontsize=9.5 if few else 6,
         fontweight="bold",
         bbox={
             "boxstyle": "round,pad=0.25",

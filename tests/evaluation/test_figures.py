@@ -117,3 +117,10 @@ def test_a_name_with_control_characters_gives_a_figure(run):
     folder = draw_corpus(run.write())
     assert "spk000 · bell name" in texts(folder / "speaking_time.svg")
     assert "spk000 · bell name" in texts(draw_speakers(run))
+
+
+def test_names_in_any_script_are_left_to_the_reader_s_fonts(run, recwarn):
+    run.names = {"spk000": "王小明"}
+    folder = draw_corpus(run.write())
+    assert "spk000 · 王小明" in texts(folder / "speaking_time.svg")
+    assert not recwarn.list
