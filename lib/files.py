@@ -45,7 +45,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         aside = temporary.with_suffix(".old")
         if path.exists():
             os.replace(path, aside)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if aside.exists():
+                os.replace(aside, path)
+            raise
         shutil.rmtree(aside, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
