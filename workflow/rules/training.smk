@@ -28,7 +28,6 @@ rule train_model:
         mem_mb=8000,
     params:
         settings={k: v for k, v in config["training"].items() if k != "export"},
-        texts=config["samples"]["texts"],
         results=config["output"],
         code=code_digest("lib.training.loop"),
     script:

@@ -19,5 +19,6 @@ train(
     ),
     use_gpu=snakemake.resources.gpu > 0,
     threads=snakemake.threads,
-    texts=snakemake.params.texts,
+    # Not a parameter of the rule: another sentence to listen to is no reason to train again.
+    texts=snakemake.config["samples"]["texts"],
 )
