@@ -1,0 +1,117 @@
+"""The micro-batch: the largest that fits, and never a wrong effective batch."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.training.memory import bound_memory, choose_micro_batch, fits_in_memory
+
+BATCHES = st.integers(1, 200)
+
+
+def asked(effective_batch: int, fits_up_to: int) -> tuple[int, list[int]]:
+    """Return the choice, and the sizes that were tried."""
+    tried: list[int] = []
+
+    def fits(size: int) -> bool:
+        tried.append(size)
+        return size <= fits_up_to
+
+    return choose_micro_batch(effective_batch, "auto", fits), tried
+
+
+def test_two_to_a_step_where_memory_allows():
+    assert asked(48, 100) == (24, [24])
+    assert asked(64, 32) == (32, [32])
+
+
+def test_as_many_to_a_step_as_it_takes():
+    assert asked(48, 15) == (12, [24, 16, 12])
+    assert asked(7, 2) == (2, [4, 3, 2])
+
+
+@pytest.mark.parametrize("effective_batch", [1, 2])
+def test_small_batches(effective_batch):
+    assert asked(effective_batch, 10)[0] == 1
+
+
+@given(BATCHES, BATCHES)
+def test_the_first_that_fits_and_no_size_twice(effective_batch, room):
+    chosen, tried = asked(effective_batch, room)
+    assert chosen <= room
+    assert tried == sorted(set(tried), reverse=True)
+    assert chosen == tried[-1] and all(size > room for size in tried[:-1])
+    steps = math.ceil(effective_batch / chosen)
+    assert steps * chosen >= effective_batch
+    assert steps >= min(2, effective_batch)
+
+
+@given(BATCHES, st.integers(1, 20))
+def test_a_number_is_taken_at_its_word_without_a_trial(effective_batch, accumulation):
+    def fail(size: int) -> bool:
+        raise AssertionError("it was tried")
+
+    chosen = choose_micro_batch(effective_batch, accumulation, fail)
+    assert chosen == math.ceil(effective_batch / accumulation)
+
+
+def test_nothing_fits():
+    with pytest.raises(MemoryError, match=r"training\.memory_gb.*audio\.max_duration"):
+        choose_micro_batch(48, "auto", lambda size: False)
+
+
+def test_the_choice_is_logged(caplog):
+    caplog.set_level("INFO")
+    asked(48, 16)
+    assert "Micro-batch 16, 3 to a step of 48 clips" in caplog.text
+
+
+def test_out_of_memory_means_no_and_other_faults_come_through(monkeypatch):
+    freed = []
+    monkeypatch.setattr("lib.training.memory.free_memory", lambda: freed.append(True))
+
+    def run_out() -> None:
+        raise torch.cuda.OutOfMemoryError("no")
+
+    def fail() -> None:
+        raise ValueError("other")
+
+    assert fits_in_memory(lambda: None) is True
+    assert fits_in_memory(run_out) is False
+    with pytest.raises(ValueError, match="other"):
+        fits_in_memory(fail)
+    assert len(freed) == 3
+
+
+def test_the_budget_is_a_share_of_the_card(monkeypatch):
+    shares = []
+    monkeypatch.setattr(
+        torch.cuda,
+        "get_device_properties",
+        lambda device: type("Card", (), {"total_memory": 2**35}),
+    )
+    monkeypatch.setattr(
+        torch.cuda,
+        "set_per_process_memory_fraction",
+        lambda share, device: shares.append((share, device.type)),
+    )
+    bound_memory(torch.device("cuda"), 8)
+    bound_memory(torch.device("cuda"), 48)
+    bound_memory(torch.device("cpu"), 8)
+    assert shares == [(0.25, "cuda"), (1.0, "cuda")]
+
+
+@pytest.mark.gpu
+def test_the_budget_holds_on_a_card():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    device = torch.device("cuda")
+    try:
+        bound_memory(device, 0.5)
+        assert fits_in_memory(lambda: torch.empty(2**28, dtype=torch.uint8, device=device))
+        assert not fits_in_memory(lambda: torch.empty(2**30, dtype=torch.uint8, device=device))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
