@@ -30,7 +30,6 @@ from lib.evaluation.tables import (
     read_names,
     read_table,
 )
-from lib.speakers.tables import read_assignments
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE}
 MAX_BARS = 40
@@ -204,10 +203,12 @@ def plot_speakers(
         Clips below it are marked as uncertain.
     """
     output.mkdir(parents=True, exist_ok=True)
-    confidence = {clip: a.confidence for clip, a in read_assignments(assignments).items()}
-    places = read_table(speaker_map)
-    uncertain = {row["clip"] for row in places if confidence[row["clip"]] < min_confidence}
-    plot_speaker_map(places, uncertain, read_names(registry), output / "speaker_map.svg")
+    uncertain = {
+        row["clip"] for row in read_table(assignments) if float(row["confidence"]) < min_confidence
+    }
+    plot_speaker_map(
+        read_table(speaker_map), uncertain, read_names(registry), output / "speaker_map.svg"
+    )
 
 
 @styled
