@@ -35,11 +35,10 @@ def write_audit(
 
 
 def _fate(use: CharacterUse, plan: VocabularyPlan) -> str:
+    # The user's mapping goes before everything, known characters included.
+    written = (plan.replaced | plan.mapped).get(use.character)
+    if written is not None:
+        return f"written as '{written}'" if written else "left out"
     if use.known:
         return "known"
-    if use.character in plan.added:
-        return "added"
-    if use.character in plan.replaced:
-        written = plan.replaced[use.character]
-        return f"written as '{written}'" if written else "left out"
-    return "clips rejected"
+    return "added" if use.character in plan.added else "clips rejected"

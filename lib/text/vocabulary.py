@@ -50,8 +50,10 @@ class VocabularyPlan:
     added
         Each new character, with the ids of known characters to start its embedding from, nearest
         first; none where nothing is related.
+    mapped
+        Each character of the texts that the user's mapping replaces, and by what.
     replaced
-        Each unknown character that is written otherwise, and how ("" leaves it out).
+        Each other unknown character that is written otherwise, and how ("" leaves it out).
     replaced_counts
         How often.
     texts
@@ -63,6 +65,7 @@ class VocabularyPlan:
 
     vocab: dict[str, int]
     added: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    mapped: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
     replaced_counts: dict[str, int] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -122,9 +125,8 @@ def plan_vocabulary(
     def lower(text: str) -> str:
         return lower_text(text, vocab, lowercase)
 
-    lowered = {
-        clip: lower(_apply(lower(normalise_text(text)), mapping)) for clip, text in texts.items()
-    }
+    given = {clip: lower(normalise_text(text)) for clip, text in texts.items()}
+    lowered = {clip: lower(_apply(text, mapping)) for clip, text in given.items()}
     unknown = sorted({c for text in lowered.values() for c in text if c not in vocab})
     replaced = {c: r for c in unknown if (r := _rewrite(c, vocab, policy)) is not None}
     rest = [c for c in unknown if c not in replaced]
@@ -136,6 +138,7 @@ def plan_vocabulary(
     counts = Counter(c for text in lowered.values() for c in text)
     return VocabularyPlan(
         vocab=extended,
+        mapped={c: mapping[c] for c in sorted(set().union(*given.values())) if c in mapping},
         added={c: tuple(vocab[known] for known in related_characters(c, vocab)) for c in added},
         replaced=replaced,
         replaced_counts={c: counts[c] for c in replaced},

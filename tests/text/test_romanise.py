@@ -53,11 +53,12 @@ def test_equal_to_the_tokenizer_s_own(tmp_path):
     tokenizer = VitsTokenizer(
         tmp_path / "vocab.json", is_uroman=True, phonemize=False, pad_token="_", unk_token="_"
     )
-    texts = {name: text for name, (text, _) in KNOWN.items()}
-    ours = romanise(texts)
-    for name, text in texts.items():
-        assert tokenizer(ours[name]).input_ids == tokenizer(text).input_ids
-        assert len(tokenizer(ours[name]).input_ids) == 2 * len(ours[name]) + 1
+    # One text: the tokenizer loads its tables for every one, which takes seconds.
+    text = ", ".join(text for text, _ in KNOWN.values())
+    ours = romanise({"a": text})["a"]
+    ids = tokenizer(text).input_ids
+    assert tokenizer(ours).input_ids == ids
+    assert len(ids) == 2 * len(ours) + 1
 
 
 @given(st.dictionaries(st.text(max_size=3), st.text(alphabet="aбγ나你 ", max_size=8)))
