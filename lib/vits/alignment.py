@@ -77,8 +77,6 @@ def maximum_path_batched(scores: Tensor, num_frames: Tensor, num_tokens: Tensor)
         best = torch.maximum(best, from_left) + scores[:, frame]
         # A token cannot be reached before as many frames have passed.
         best[:, frame + 1 :] = _NEVER
-        if frame < tokens:
-            advanced[:, frame, frame] = True
     path = torch.zeros_like(scores)
     rows = torch.arange(batch, device=scores.device)
     token = num_tokens - 1

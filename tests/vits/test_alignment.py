@@ -1,6 +1,7 @@
 """Monotonic alignment search against its definition."""
 
 import itertools
+import os
 
 import pytest
 import torch
@@ -87,7 +88,8 @@ def test_search_leaves_torch_s_threads_alone():
     """Another number of threads is another order of sums: no exact resumption."""
     before = torch.get_num_threads()
     try:
-        for threads in (1, 2):
+        # More than there are cores, too: numba has no more than that.
+        for threads in (1, 2, 2 * os.cpu_count()):
             torch.set_num_threads(threads)
             maximum_path(torch.zeros(2, 5, 2), torch.tensor([5, 5]), torch.tensor([2, 2]))
             assert torch.get_num_threads() == threads

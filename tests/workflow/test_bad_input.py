@@ -180,7 +180,7 @@ def test_wrong_type(empty_project):
     add_clips(empty_project, GOOD[:2])
     said = refused(empty_project, audio={"loudness": "loud"}, speakers={"count": "many"})
     assert "audio.loudness: got 'loud', expected a number" in said
-    assert "speakers.count: got 'many', expected 'auto' or a whole number from 1" in said
+    assert "speakers.count: got 'many', expected 'auto' or a whole number at least 1" in said
 
 
 @pytest.mark.parametrize(
