@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pyarrow.parquet as pq
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import VitsModel, VitsTokenizer
 
@@ -30,7 +32,7 @@ from lib.training.hub import (
     BaseModelError,
     BaseSource,
     find_base_model,
-    find_discriminator,
+    find_discriminators,
     generator_file,
 )
 from lib.training.settings import TrainingSettings
@@ -47,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 _HOP_LENGTH = 256
 _SAMPLE_RATE = 16_000
+# What torch and safetensors raise for a file that is damaged or holds something else.
+_UNREADABLE = (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,8 @@ def prepare_base_model(
         unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
         kept = {clip: text for clip, text in plan.texts.items() if clip not in unalignable}
         write_json(directory / "texts.json", kept)
-        names = {s: entry["name"] for s, entry in read_json(registry)["speakers"].items()}
+        known = {**_read_speakers(found), **read_json(registry)["speakers"]}
+        names = {speaker: entry["name"] for speaker, entry in known.items()}
         prepared = BaseModel(
             directory=directory,
             source=source,
@@ -205,10 +210,10 @@ def convert_original_directory(base: BaseSource, output: Path) -> None:
     hyperparameters = json.loads((base.directory / "config.json").read_text("utf-8"))
     symbols = (base.directory / "vocab.txt").read_text("utf-8").split("\n")
     symbols = symbols[:-1] if symbols[-1] == "" else symbols
-    state = torch.load(path, map_location="cpu", weights_only=True)
     try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
         model = generator_from_original(state["model"], hyperparameters, len(symbols))
-    except (KeyError, TypeError, ValueError) as error:
+    except (*_UNREADABLE, ValueError) as error:
         raise BaseModelError(f"base_model.source: {path}: {error}") from None
     vocab_file = output / "vocab.json"
     vocab_file.write_text(json.dumps({s: i for i, s in enumerate(symbols)}), "utf-8")
@@ -240,13 +245,21 @@ def _check_analysis(model: VitsModel, source: str) -> None:
 def _speaker_rows(found: Path, model: VitsModel, speakers: list[str]) -> dict[str, int]:
     """Row of every speaker: those of the base keep theirs, new ones follow."""
     rows: dict[str, int] = {}
-    if (found / "speakers.json").is_file():
-        rows = {s: entry["index"] for s, entry in read_json(found / "speakers.json").items()}
-    elif model.config.num_speakers > 1:
-        rows = {f"base{row:03d}": row for row in range(model.config.num_speakers)}
+    # A model with one speaker has no row to keep.
+    if model.config.num_speakers > 1:
+        rows = {s: entry["index"] for s, entry in _read_speakers(found).items()}
+        rows = rows or {f"base{row:03d}": row for row in range(model.config.num_speakers)}
     for speaker in speakers:
         rows.setdefault(speaker, max(rows.values(), default=-1) + 1)
     return rows
+
+
+def _read_speakers(found: Path) -> dict[str, dict[str, Any]]:
+    """Return the speakers of a model that this project prepared or exported, else nothing."""
+    if (found / "base.json").is_file():
+        return BaseModel.open(found).speaker_map()
+    path = found / "speakers.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def _read_centroids(path: Path) -> dict[str, list[float]]:
@@ -275,13 +288,27 @@ def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: P
 def _load_discriminator(
     base: BaseSource, choice: str
 ) -> tuple[str, dict[str, torch.Tensor] | None]:
-    origin, path = ("fresh", None) if choice == "fresh" else find_discriminator(base)
-    if path is None:
-        return origin, None
+    """Load the first file that really is a discriminator: `tir`'s original holds a generator."""
+    if choice != "fresh":
+        for origin, path in find_discriminators(base):
+            try:
+                return origin, _read_discriminator(path)
+            except (*_UNREADABLE, ValueError) as error:
+                logger.warning("The discriminator of %s is passed over: %s", origin, error)
+    return "fresh", None
+
+
+def _read_discriminator(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
-        return origin, load_file(path)
+        state = load_file(path)
+        if (
+            state.keys()
+            != Discriminator(DiscriminatorSettings(base_channels=1)).state_dict().keys()
+        ):
+            raise ValueError(f"{path.name} is not a VITS discriminator of this project")
+        return state
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return origin, discriminator_from_original(state["model"], path.name)
+    return discriminator_from_original(state["model"], path.name)
 
 
 def _find_unalignable(
@@ -291,7 +318,7 @@ def _find_unalignable(
     excluded = {}
     for clip, text in texts.items():
         tokens = len(tokenizer(text).input_ids)
-        frames = int(durations[clip] * _SAMPLE_RATE) // _HOP_LENGTH
+        frames = round(durations[clip] * _SAMPLE_RATE) // _HOP_LENGTH
         if tokens > frames:
             excluded[clip] = f"{tokens} tokens cannot be aligned to {frames} frames"
     return excluded

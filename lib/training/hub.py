@@ -7,6 +7,7 @@ and asks the Hub only for what is not in the local cache yet.
 import json
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,48 +91,62 @@ def find_base_model(source: str) -> BaseSource:
     from huggingface_hub import snapshot_download
 
     patterns = ["*.json", "*.txt", *_WEIGHTS, "discriminator.safetensors"]
-    return BaseSource(source, Path(snapshot_download(source, allow_patterns=patterns)))
+    try:
+        directory = Path(snapshot_download(source, allow_patterns=patterns))
+    except Exception as error:  # as in `_check_hub`; what came already is kept and used again
+        raise BaseModelError(
+            f"base_model.source: '{source}' could not be downloaded: {error}"
+        ) from None
+    _check_directory(directory)
+    return BaseSource(source, directory)
 
 
-def find_discriminator(base: BaseSource) -> tuple[str, Path | None]:
-    """Find original discriminator weights that suit a base: ``(origin, file or None)``.
+def find_discriminators(base: BaseSource) -> Iterator[tuple[str, Path]]:
+    """Yield original discriminator weights that suit a base, the best first: ``(origin, file)``.
 
     A local directory may hold them beside the generator. An MMS voice on the Hub has its own
     among the originals; some codes carry a script suffix there. A discriminator knows no
-    language, so that English serves where there is none.
+    language, so that English serves where there is none. Only what is asked for is downloaded:
+    the next one is for the case that a file proves to be something else.
     """
     if base.directory is None:
-        return "fresh", None
+        return
     for pattern in ("discriminator.safetensors", "D_*.pth"):
-        found = sorted(base.directory.glob(pattern))
-        if found:
-            return f"own ({found[-1].name})", found[-1]
+        for path in sorted(base.directory.glob(pattern), key=_steps, reverse=True):
+            yield f"own ({path.name})", path
     if not base.name.startswith(MMS_PREFIX):
-        return "fresh", None
+        return
     code = base.name.removeprefix(MMS_PREFIX)
     # Codes carry a script suffix (urd-script_arabic) in both places, or in one of them only.
     for candidate in dict.fromkeys((code, code.split("-")[0], "eng")):
         path = _download_original(f"full_models/{candidate}/D_100000.pth")
         if path is not None:
-            return candidate, path
-    return "fresh", None
+            yield candidate, path
 
 
 def _download_original(filename: str) -> Path | None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
         return Path(hf_hub_download(MMS_ORIGINALS, filename))
-    except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
-        logger.info("%s/%s: %s", MMS_ORIGINALS, filename, type(error).__name__)
-        return None
+    except RemoteEntryNotFoundError:
+        logger.info("%s has no %s", MMS_ORIGINALS, filename)
+    except OSError as error:  # as all faults of the Hub and of the network are
+        logger.warning("%s/%s: %s", MMS_ORIGINALS, filename, type(error).__name__)
+    return None
+
+
+def _steps(path: Path) -> int:
+    """Training steps that an original checkpoint has in its name."""
+    digits = re.sub(r"\D", "", path.stem)
+    return int(digits) if digits else 0
 
 
 def _generator_file(directory: Path) -> Path | None:
     if any((directory / name).is_file() for name in _WEIGHTS):
         return None
-    return max(directory.glob("G_*.pth"), default=None)
+    return max(directory.glob("G_*.pth"), key=_steps, default=None)
 
 
 def generator_file(base: BaseSource) -> Path:
@@ -157,8 +172,10 @@ def _check_directory(directory: Path) -> None:
         config = directory / "config.json"
         try:
             found = json.loads(config.read_text("utf-8")).get("model_type")
-        except ValueError as error:
-            raise BaseModelError(f"base_model.source: {config} is not JSON: {error}") from None
+        except (ValueError, AttributeError) as error:
+            raise BaseModelError(
+                f"base_model.source: {config} is no model's configuration: {error}"
+            ) from None
         _check_model_type(found, str(directory))
 
 
