@@ -60,8 +60,7 @@ class Voice:
         if self.tokenizer.is_uroman:
             normal = romanise({"": normal})[""]
         ids = self.tokenizer(normal).input_ids
-        # With blanks between characters, a text of which nothing is known gives one blank.
-        if len(ids) < 2:
+        if not ids:
             raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
         vocabulary = self.tokenizer.get_vocab()
         lost = {c for c in normal if c.isalnum() and not {c, c.lower()} & vocabulary.keys()}

@@ -32,7 +32,7 @@ def draw_speakers(run, min_confidence=0.1):
 
 
 def test_corpus_figures_show_the_numbers(run):
-    run.names = {"spk001": "Grüße $x_2 <b>"}
+    run.names = {"spk001": "Grüße $x_2$ <b>"}
     run.rejected = [
         ("a", "row 1", "audio", "too_short", "0.1", ""),
         ("b", "row 2", "audio", "too_short", "0.2", ""),
@@ -45,7 +45,7 @@ def test_corpus_figures_show_the_numbers(run):
     assert title == "Length of the clips"
     assert description == "7 accepted clips of 1.0 to 4.0 s, median 2.5 s, together 17.5 s."
     # A name is written as it is: neither a formula nor markup.
-    assert {"spk000", "spk001 · Grüße $x_2 <b>"} <= set(texts(folder / "speaking_time.svg"))
+    assert {"spk000", "spk001 · Grüße $x_2$ <b>"} <= set(texts(folder / "speaking_time.svg"))
     assert {"7.0 s", "10.5 s"} <= set(texts(folder / "speaking_time.svg"))
     rejections = texts(folder / "rejections.svg")
     assert rejections.index("too short") < rejections.index("silent")
