@@ -132,7 +132,7 @@ def plot_validation(curves: Mapping[str, Curve], summary: Mapping, path: Path) -
             color=RED,
             fontweight="bold",
         )
-        description += f" The {text}."
+        description += f" {text.capitalize()}."
     axes.set_xlabel("step")
     axes.margins(y=0.15)
     save_figure(figure, path, "Validation score", description)

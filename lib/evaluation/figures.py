@@ -165,9 +165,10 @@ def plot_loudness(measurements: Path, target: float, path: Path) -> None:
     figure.legend(loc="outside lower center", ncols=4)
     description = (
         f"{count(len(measured), 'clip')} from {before.min():.1f} to {before.max():.1f} LUFS were "
-        f"brought to {target:g} LUFS; {count(int(bound.sum()), 'clip')} stayed below for the sake "
-        "of the peaks."
+        f"brought to {target:g} LUFS."
     )
+    if bound.any():
+        description += f" {count(int(bound.sum()), 'clip')} stayed below: their peaks were full."
     save_figure(figure, path, "Loudness before and after", description)
 
 
