@@ -19,13 +19,14 @@ h3 { font-size: 1rem; margin: 0 0 .6rem; }
 p { margin: .5rem 0; } a { color: var(--accent); } .faint { color: var(--faint); }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 1rem 0 0; }
 code { font-family: ui-monospace, monospace; font-size: .92em; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(13rem, 45%), 1fr)); gap: .8rem;
-     margin: 1.4rem 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(13rem, 45%), 1fr));
+     gap: .8rem; margin: 1.4rem 0; }
 dl > div { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
 dt { color: var(--faint); font-size: .85rem; }
 dd { margin: 0; font-weight: 600; font-size: 1.1rem; overflow-wrap: anywhere; }
 dd small { display: block; font-weight: 400; color: var(--faint); font-size: .85rem; }
-.voices { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
+.voices { display: grid; gap: 1rem;
+          grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 .voice { border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1rem; }
 .voice figure { margin: 0 0 .9rem; } .voice figure:last-child { margin: 0; }
 figcaption { color: var(--faint); font-size: .9rem; margin: .2rem 0; overflow-wrap: anywhere; }
