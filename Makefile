@@ -42,7 +42,7 @@ lint: setup  ## check style of Python and workflow files
 	@$(BIN)/snakemake --lint --configfile config/demo.yaml
 
 bench: setup  ## measure and print the benchmark tables
-	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+	@for b in data workflow_scale train_step; do $(BIN)/python -m benchmarks.$$b || exit 1; done
 
 report: setup  ## write Snakemake's own report of a finished run, beside the page with players
 	@$(SNAKEMAKE) --report "$(OUTPUT)/report/workflow.html"

@@ -1,0 +1,113 @@
+"""What the benchmarks share: invented recordings, a project of its own, tables."""
+
+import csv
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+DISTINCT = 60
+"""Recordings that are really made; more clips are copies of them under other names."""
+
+
+def speechlike(seconds: float, rate: int, seed: int) -> np.ndarray:
+    """Harmonics and noise in syllables with pauses, ``(samples,)`` float."""
+    random = np.random.default_rng(seed)
+    time_axis = np.arange(round(seconds * rate)) / rate
+    pitch = random.uniform(90, 250) * (1 + 0.05 * np.sin(2 * np.pi * 0.5 * time_axis))
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    voice = sum(np.sin(k * phase) / k for k in range(1, 12))
+    syllables = np.clip(np.sin(2 * np.pi * random.uniform(2, 5) * time_axis), 0, 1)
+    return (0.1 * (voice + 0.3 * random.standard_normal(len(time_axis))) * syllables).clip(-1, 1)
+
+
+def encode_webm(samples: np.ndarray, rate: int = 48_000) -> bytes:
+    """Encode as stereo opus in webm, as a browser records."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=rate, layout="stereo")
+        packed = np.repeat(samples.astype(np.float32), 2).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout="stereo")
+        frame.sample_rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return buffer.getvalue()
+
+
+def write_corpus(folder: Path, num_clips: int, shortest: float, longest: float) -> Path:
+    """Write an audiofolder of webm files between two lengths in seconds."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    files = [
+        encode_webm(speechlike(random.uniform(shortest, longest), 48_000, seed))
+        for seed in range(min(DISTINCT, num_clips))
+    ]
+    with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file_name", "text"])
+        for number in range(num_clips):
+            name = f"clip{number:06d}.webm"
+            (folder / name).write_bytes(files[number % len(files)])
+            writer.writerow([name, f"sentence number {number}"])
+    return folder
+
+
+def write_wavs(folder: Path, num_clips: int, shortest: float, longest: float) -> dict[str, Path]:
+    """Write converted clips: 16 kHz mono PCM16."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(1)
+    wavs = {}
+    for number in range(num_clips):
+        path = folder / f"clip{number:06d}.wav"
+        samples = speechlike(random.uniform(shortest, longest), 16_000, number)
+        soundfile.write(path, samples, 16_000, subtype="PCM_16")
+        wavs[path.stem] = path
+    return wavs
+
+
+def make_project(folder: Path, corpus: Path) -> Path:
+    """Copy the workflow, so that a benchmark leaves no trace in this folder."""
+    for name in ("lib", "workflow", "config", "profiles", "envs"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "Snakefile", folder)
+    config = {"source": {"path": str(corpus)}, "base_model": {"source": "tiny"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def run_workflow(project: Path, *arguments: str) -> float:
+    """Run Snakemake on two cores; return the seconds it took, start included."""
+    command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", "--cores", "2"]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [*command, "--resources", "gpu=0", "--quiet", "all", *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(
+            f"{' '.join(command)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+    return seconds
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table, and what else was running."""
+    load = os.getloadavg()[0]
+    lines = [header, ["---"] * len(header), *rows]
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    sys.stdout.write(f"{text}\n\n{os.cpu_count()} cores; load over the last minute {load:.1f}\n\n")
+    sys.stdout.flush()
