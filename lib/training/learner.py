@@ -58,7 +58,8 @@ class Learner:
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         counts = count_window(window)
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        # A tensor on the device: reading the scale as a number would wait for the GPU.
+        scale = self.scaler.scale(torch.ones((), device=self.device))
         means: dict[str, Tensor] = {}
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         for number in range(rank, len(window), processes):

@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -127,6 +127,8 @@ class Trainer:
         self._go_on()
         continued = self.recipe["continued"]
         self.epochs = settings.continue_epochs if continued else settings.epochs
+        fresh = self.base.fresh_discriminator and not continued
+        self.warmup_steps = settings.discriminator_warmup_steps if fresh else 0
         self.progress.micro_batch = self.progress.micro_batch or self._probe_micro_batch()
         self.micro_batch_limit = self.progress.micro_batch
         self.skipped_in_a_row = 0
@@ -170,9 +172,8 @@ class Trainer:
         progress, learner = self.progress, self.learner
         window = self._split(window)
         learning_rate = learner.set_learning_rate(progress)
-        warmup = self.settings.discriminator_warmup_steps if self.base.fresh_discriminator else 0
         try:
-            means = learner.accumulate(window, progress.step, progress.step >= warmup)
+            means = learner.accumulate(window, progress.step, progress.step >= self.warmup_steps)
         except torch.cuda.OutOfMemoryError:
             # No state has changed yet: the same window again, in smaller parts.
             self._shrink_micro_batch()
@@ -300,7 +301,6 @@ class Trainer:
             return
         if decision is Resumption.WARM_START:
             self.learner.warm_start(found, self.base.speakers, self.recipe["vocabulary"])
-            self.base = replace(self.base, fresh_discriminator=False)
             self.recipe["continued"] = True
         self.accelerator.wait_for_everyone()
         archived = None

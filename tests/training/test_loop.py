@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import VitsModel, VitsTokenizer
 
-from lib.training.checkpoint import load_checkpoint
+from lib.training.base_model import BaseModel
+from lib.training.checkpoint import Progress, load_checkpoint
+from lib.training.data import load_clips
 from lib.training.export import export_trained
 from lib.training.interruption import TrainingInterrupted
 from lib.training.learner import Learner
@@ -161,6 +164,53 @@ def test_killed_between_the_saves_of_one_epoch(undisturbed, paths, monkeypatch):
     assert_equal(weights(paths.checkpoints), weights(undisturbed.checkpoints))
 
 
+def test_learning_rate_warms_up_by_steps_and_decays_by_epochs(base):
+    settings = dataclasses.replace(
+        QUICK,
+        learning_rate=0.1,
+        learning_rate_decay=0.5,
+        warmup_steps=4,
+        speaker_learning_rate_factor=10.0,
+    )
+    learner = Learner(settings, BaseModel.open(base), Accelerator(cpu=True))
+    rates = [
+        learner.set_learning_rate(Progress(epoch=epoch, step=step))
+        for epoch, step in ((0, 0), (0, 1), (0, 3), (1, 9), (3, 20))
+    ]
+    assert rates == pytest.approx([0.025, 0.05, 0.1, 0.05, 0.0125])
+    others, speakers = learner.optimizers["generator"].param_groups
+    assert speakers["lr"] == pytest.approx(0.125)
+    assert others["lr"] == pytest.approx(0.0125)
+    assert [p is learner.model.embed_speaker.weight for p in speakers["params"]] == [True]
+
+
+def test_the_loss_scale_is_part_of_the_state(base):
+    learner = Learner(QUICK, BaseModel.open(base), Accelerator(cpu=True))
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+    saved = learner.checkpoint(Progress(), {})
+    other = Learner(QUICK, BaseModel.open(base), Accelerator(cpu=True))
+    other.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    other.restore(saved)
+    assert other.scaler.get_scale() == 128.0
+
+
+def test_a_scaled_loss_gives_the_same_step(base, dataset):
+    """With a loss scale as fp16 has it, gradients are unscaled once before the step."""
+    results = []
+    for scale in (None, 1024.0):
+        learner = Learner(QUICK, BaseModel.open(base), Accelerator(cpu=True))
+        if scale:
+            learner.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        tokenizer = VitsTokenizer.from_pretrained(base)
+        opened = BaseModel.open(base)
+        clips = load_clips(dataset / "train", tokenizer, opened.speakers, opened.texts())
+        learner.accumulate([clips[:2], clips[2:4]], step=0)
+        taken, norms = learner.apply(0)
+        assert taken
+        results.append({name: float(norm) for name, norm in norms.items()})
+    assert results[0] == pytest.approx(results[1], rel=1e-3)
+
+
 def test_validation_gives_the_same_numbers_twice(undisturbed):
     trainer = Trainer(QUICK, undisturbed, use_gpu=False)
     learner = trainer.learner
@@ -267,7 +317,10 @@ def test_new_data_continues_from_the_earlier_weights(grown, undisturbed, caplog)
     assert torch.equal(table[:2], earlier["ema.embed_speaker.weight"])
     assert trainer.epochs == 1
     assert trainer.progress.step == 0
+    # Its discriminator is no longer a fresh one, also after an interruption.
+    assert trainer.warmup_steps == 0
     trainer.run()
+    assert Trainer(settings, grown, use_gpu=False).warmup_steps == 0
     assert json.loads(grown.summary.read_text())["epoch"] == 1
     assert list(grown.checkpoints.parent.glob("checkpoints.*/epoch0004"))
     assert "The data has changed" in caplog.text

@@ -76,6 +76,12 @@ def find_clip(wildcards):
     return CORPUS.clips[wildcards.clip]
 
 
+def convert(clip, output, settings):
+    """Convert one clip; called in the main process, which knows the corpus."""
+    audio = read_audio(CORPUS.clips[clip])
+    convert_clip(clip, audio, Path(output.wav), Path(output.sidecar), AudioSettings(**settings))
+
+
 def list_wavs(wildcards):
     """Converted clips of one shard."""
     return [f"<results>/clips/{clip}.wav" for clip in SHARDS[wildcards.shard]]

@@ -23,13 +23,7 @@ rule convert_audio:
         settings=config["audio"],
         code=code_digest("lib.audio.convert"),
     run:
-        convert_clip(
-            wildcards.clip,
-            read_audio(CORPUS.clips[wildcards.clip]),
-            Path(output.wav),
-            Path(output.sidecar),
-            AudioSettings(**params.settings),
-        )
+        convert(wildcards.clip, output, params.settings)
 
 
 rule collect_measurements:

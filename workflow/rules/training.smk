@@ -28,7 +28,7 @@ rule train_model:
         mem_mb=8000,
     params:
         settings={k: v for k, v in config["training"].items() if k != "export"},
-        results=config["output"],
+        results=subpath(output[0], parent=True),
         code=code_digest("lib.training.loop"),
     script:
         "../scripts/train_model.py"
