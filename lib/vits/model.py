@@ -227,13 +227,15 @@ def generate(
         else deterministic_duration_loss_sum
     )
     duration_sum = duration_loss(model.duration_predictor, hidden, token_mask, durations, condition)
-    kl_sum = kl_loss_sum(
-        flowed,
-        posterior_log_scales,
-        torch.matmul(prior_means.to(path.dtype), path.transpose(1, 2)),
-        torch.matmul(prior_log_scales.to(path.dtype), path.transpose(1, 2)),
-        frame_mask,
-    )
+    with torch.autocast(linear.device.type, enabled=False):
+        tokens_by_frames = path.transpose(1, 2)
+        kl_sum = kl_loss_sum(
+            flowed,
+            posterior_log_scales,
+            torch.matmul(prior_means.to(path.dtype), tokens_by_frames),
+            torch.matmul(prior_log_scales.to(path.dtype), tokens_by_frames),
+            frame_mask,
+        )
 
     if starts is None:
         starts = random_starts(num_frames, segment_frames)

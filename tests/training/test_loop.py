@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import VitsModel, VitsTokenizer
 
@@ -192,6 +193,24 @@ def test_the_loss_scale_is_part_of_the_state(base):
     other.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
     other.restore(saved)
     assert other.scaler.get_scale() == 128.0
+
+
+def test_half_precision_autocast_learns_the_same(base, dataset):
+    """bf16 has a CPU path: losses stay finite and near those of fp32, islands keep fp32."""
+    opened = BaseModel.open(base)
+    tokenizer = VitsTokenizer.from_pretrained(base)
+    clips = load_clips(dataset / "train", tokenizer, opened.speakers, opened.texts())
+    losses = []
+    for precision in ("no", "bf16"):
+        AcceleratorState._reset_state()
+        accelerator = Accelerator(cpu=True, mixed_precision=precision)
+        learner = Learner(QUICK, opened, accelerator)
+        losses.append(learner.accumulate([clips[:2], clips[2:4]], step=0))
+        assert learner.apply(0)[0]
+    AcceleratorState._reset_state()
+    for name, value in losses[0].items():
+        assert losses[1][name].dtype == torch.float32
+        assert losses[1][name].item() == pytest.approx(value.item(), rel=0.05), name
 
 
 def test_a_scaled_loss_gives_the_same_step(base, dataset):
