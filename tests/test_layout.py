@@ -1,0 +1,225 @@
+"""The house keeps its order, and what the documents say is there."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = sorted((ROOT / "lib").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+RULES = {
+    part.split(":")[0]: part
+    for path in RULE_FILES
+    for part in re.split(r"^rule (?=\w+:)", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+}
+
+# Which rooms of the library may use which others.
+ROOMS = {
+    "corpus": set(),
+    "audio": set(),
+    "text": set(),
+    "speakers": {"audio"},
+    "dataset": {"corpus", "audio", "text", "speakers"},
+    "vits": set(),
+    "training": {"vits", "text", "dataset"},
+    "evaluation": {"vits", "audio", "speakers", "text", "training", "dataset", "corpus"},
+}
+SHARED = {"files", "logs", "settings", "provenance", "locking"}
+HEAVY = {"librosa", "resemblyzer", "datasets"}
+
+
+def imported(path: Path, at_the_top_alone: bool = False) -> set[str]:
+    """Return the modules that a file imports."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if at_the_top_alone else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# ---------------------------------------------------------------- the library
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=relative)
+def test_the_library_knows_nothing_of_snakemake_and_prints_nothing(path):
+    assert not any(name.split(".")[0] == "snakemake" for name in imported(path))
+    tree = ast.parse(path.read_text("utf-8"))
+    calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and hasattr(n.func, "id")}
+    assert "print" not in calls
+    assert len(path.read_text("utf-8").splitlines()) < 400
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_use_only_the_rooms_they_may(room):
+    for path in (ROOT / "lib" / room).rglob("*.py"):
+        used = {name.split(".")[1] for name in imported(path) if name.startswith("lib.")}
+        strange = used - ROOMS[room] - SHARED - {room}
+        assert not strange, f"{relative(path)} imports {sorted(strange)}"
+
+
+def test_every_room_is_known():
+    rooms = {path.name for path in (ROOT / "lib").iterdir() if path.is_dir()} - {"__pycache__"}
+    assert rooms == ROOMS.keys()
+
+
+@pytest.mark.parametrize("room", ["vits", "training"])
+def test_the_training_side_runs_on_a_bare_machine(room):
+    for path in (ROOT / "lib" / room).rglob("*.py"):
+        heavy = {name.split(".")[0] for name in imported(path, at_the_top_alone=True)} & HEAVY
+        assert not heavy, f"{relative(path)} imports {heavy} at the top"
+
+
+# ---------------------------------------------------------------- the workflow
+
+
+def test_rule_script_log_and_benchmark_have_one_name():
+    for rule, text in RULES.items():
+        for folder, found in re.findall(r'"<(logs|benchmarks)>/(\w+)', text):
+            assert found == rule, f"rule {rule}: {folder} of {found}"
+        script = re.search(r'"\.\./scripts/(\w+)\.py"', text)
+        assert script is None or script[1] == rule
+    assert {path.stem for path in SCRIPTS} == {
+        rule for rule, text in RULES.items() if "    script:" in text
+    }
+
+
+def test_every_rule_says_what_it_takes_and_leaves_a_log():
+    for rule, text in RULES.items():
+        for directive in ("log", "resources", "output", "params"):
+            assert f"    {directive}:" in text, f"rule {rule} has no {directive}"
+        assert "code=code_digest(" in text, f"rule {rule} does not follow its code"
+        assert "    conda:" in text or "    run:" in text, f"rule {rule} has no environment"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_only_adapt(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    forbidden = (ast.If, ast.For, ast.While, ast.FunctionDef, ast.BinOp)
+    strange = [
+        type(node).__name__
+        for node in ast.walk(tree)
+        # `folder / "name"` is no arithmetic.
+        if isinstance(node, forbidden)
+        and not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
+    ]
+    assert not strange
+    assert len(path.read_text("utf-8").splitlines()) <= 40
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
+def test_rule_files_open_with_what_they_do(path):
+    text = path.read_text("utf-8")
+    assert text.startswith('"""')
+    if path.stem != "common":
+        assert "REQUIRES" in text.split('"""')[1] and "PRODUCES" in text.split('"""')[1]
+
+
+def test_the_snakefile_only_wires():
+    lines = (ROOT / "Snakefile").read_text("utf-8").splitlines()
+    assert len(lines) < 60
+    assert not any(line.startswith(("def ", "import ")) for line in lines)
+
+
+def test_profiles_agree_on_what_makes_a_target_stale():
+    profiles = [
+        yaml.safe_load(path.read_text("utf-8"))
+        for path in (ROOT / "profiles").glob("*/config.yaml")
+    ]
+    assert len(profiles) >= 3
+    for key in ("rerun-triggers", "scheduler", "force-use-threads", "nolock"):
+        assert len({str(profile[key]) for profile in profiles}) == 1, key
+
+
+# ---------------------------------------------------------------- the documents
+
+
+def keys_of(schema: dict, place: str = "") -> list[str]:
+    found = []
+    for key, part in schema["properties"].items():
+        found += keys_of(part, f"{place}{key}.") if "properties" in part else [f"{place}{key}"]
+    return found
+
+
+def test_the_document_of_the_configuration_has_every_key_with_its_default():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
+    table = {}
+    for line in (ROOT / "config/README.md").read_text("utf-8").splitlines():
+        row = re.match(r"\| `([a-z_.]+)` \| (.+) \| .+ \| `(.*)` \|$", line)
+        if row:
+            table[row[1]] = (row[2], row[3])
+    wanted = keys_of(schema)
+    assert [key for key in table if key in wanted] == wanted
+    for key in wanted:
+        part = schema
+        for name in key.split("."):
+            part = part["properties"][name]
+        meaning, default = table[key]
+        assert meaning == part["description"]
+        assert yaml.safe_load(default) == part["default"] or default == str(part["default"]), key
+
+
+DOCUMENTS = [ROOT / name for name in ("README.md", "config/README.md", "benchmarks/README.md")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(path):
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_commands_and_paths_of_the_documents_exist(path):
+    text = path.read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"(?:^|`|&& )make ([a-z][a-z-]*)", text, re.M):
+        assert target in targets, f"make {target}"
+    for module in re.findall(r"python -m ((?:lib|benchmarks)[a-z_.]*)", text):
+        base = ROOT.joinpath(*module.split("."))
+        assert base.with_suffix(".py").is_file() or (base / "__main__.py").is_file(), module
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
+    sections = tuple(f"{section}." for section in schema["properties"])
+    for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?::[^`]*)?`", text):
+        if name.startswith(sections):
+            assert name in keys_of(schema), name
+
+
+def test_the_configuration_in_the_readme_is_valid():
+    from lib.settings import complete_settings
+
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
+    (example,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    complete_settings(yaml.safe_load(example), schema)
+
+
+def test_python_in_the_readme_is_python():
+    for block in re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text("utf-8"), re.S):
+        ast.parse(block)
+
+
+def test_the_picture_shows_the_rules():
+    picture = (ROOT / "resources/rulegraph.svg").read_text("utf-8")
+    shown = {name for name in re.findall(r">([a-z_]+)</text>", picture)} - {"all"}
+    assert shown == RULES.keys(), "resources/rulegraph.sh draws it anew"
+
+
+def test_nothing_that_is_made_is_in_the_repository():
+    if not (ROOT / ".git").exists():
+        pytest.skip("no repository")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    made = [name for name in listed.stdout.split() if name.startswith(("results/", ".snakemake"))]
+    assert not made
+    assert not [name for name in listed.stdout.split() if "__pycache__" in name]
