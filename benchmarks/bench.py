@@ -91,7 +91,7 @@ def run_workflow(project: Path, *arguments: str) -> float:
     command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", "--cores", "2"]
     start = time.perf_counter()
     done = subprocess.run(
-        [*command, "--resources", "gpu=0", "--quiet", "all", *arguments],
+        [*command, *arguments, "--resources", "gpu=0", "--quiet", "all"],
         cwd=project,
         capture_output=True,
         text=True,
