@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.bench import make_project, print_table, run_workflow, write_corpus
-from lib.audio.convert import convert_clip
+from lib.audio.convert import convert
 from lib.audio.settings import AudioSettings
 
 TARGET = "results/measurements.tsv"
@@ -23,7 +23,7 @@ def measure_work(corpus: Path, scratch: Path, sample: int = 100) -> float:
     start = time.perf_counter()
     for path in paths:
         audio = path.read_bytes()
-        convert_clip(path.stem, audio, scratch / "x.wav", scratch / "x.json", settings)
+        convert(path.stem, audio, scratch / "x.wav", scratch / "x.json", settings)
     return (time.perf_counter() - start) / len(paths)
 
 
