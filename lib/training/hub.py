@@ -18,12 +18,9 @@ MMS_PREFIX = "facebook/mms-tts-"
 MMS_ORIGINALS = "facebook/mms-tts"
 """Repository with the original training states, discriminators included."""
 
-# Codes that people try first and that MMS never published a voice for, with what exists instead.
+# People try this one first.
 _NEVER_PUBLISHED = {
     "cmn": ("Mandarin (MMS covers it for recognition only)", ("hak", "nan")),
-    "zho": ("Chinese (a macrolanguage code)", ("hak", "nan")),
-    "yue": ("Cantonese", ("hak", "nan")),
-    "jpn": ("Japanese", ("kor",)),
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -64,6 +61,41 @@ def check_base_model(source: str) -> None:
             f"base_model.source: '{source}' is neither a directory that exists, nor a Hub id such "
             f"as {MMS_PREFIX}hak, nor '{TINY}'"
         )
+
+
+def read_base_vocabulary(source: str) -> list[str] | None:
+    """Return the characters that a base reads, from a directory or the local cache.
+
+    Returns
+    -------
+    list or None
+        None where that is not known yet, or where the base romanises what it is given.
+    """
+    files = {name: _local_file(source, name) for name in ("vocab.json", "tokenizer_config.json")}
+    if files["vocab.json"] is None or _romanises(files["tokenizer_config.json"]):
+        return None
+    try:
+        return list(json.loads(files["vocab.json"].read_text("utf-8")))
+    except ValueError as error:
+        raise BaseModelError(
+            f"base_model.source: {files['vocab.json']} is no vocabulary: {error}"
+        ) from None
+
+
+def _local_file(source: str, name: str) -> Path | None:
+    path = Path(source).expanduser() / name
+    if path.is_file():
+        return path
+    if not _HUB_ID.fullmatch(source):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(source, name)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _romanises(config: Path | None) -> bool:
+    return config is not None and bool(json.loads(config.read_text("utf-8")).get("is_uroman"))
 
 
 def is_prepared(directory: Path, source: str) -> bool:
@@ -196,7 +228,7 @@ def _check_hub(source: str) -> None:
             f"{language}. Nearest: {', '.join(MMS_PREFIX + c for c in instead)}. Mind the script "
             "they read: see the comment at base_model.source in config/config.yaml"
         )
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     if any(isinstance(try_to_load_from_cache(source, name), str) for name in _WEIGHTS):
@@ -216,3 +248,7 @@ def _check_hub(source: str) -> None:
             "elsewhere and set base_model.source to its directory"
         ) from None
     _check_model_type((info.config or {}).get("model_type"), source)
+    # Small files, for `read_base_vocabulary`: what the base reads is checked before any work.
+    for name in ("vocab.json", "tokenizer_config.json"):
+        if any(file.rfilename == name for file in info.siblings or ()):
+            hf_hub_download(source, name)

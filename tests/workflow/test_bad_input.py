@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from lib.vits.tiny import write_tiny_model
+
 from .conftest import DEMO, add_clips, find_names
 
 GOOD = find_names([f"demo_{i:03d}" for i in range(1, 13)])
@@ -224,3 +226,13 @@ def test_a_clip_that_the_source_does_not_have(empty_project):
     outcome = empty_project.run("--dry-run", "results/clips/nobody.wav", check=False)
     assert outcome.returncode != 0
     assert "has no clip 'nobody'" in outcome.output
+
+
+def test_transcripts_in_another_script_than_the_base_reads(empty_project):
+    """Han characters on a base of Latin letters: refused before any conversion."""
+    write_tiny_model(empty_project.folder / "base")
+    add_clips(empty_project, GOOD[:2])
+    empty_project.write_source({name: "今天天气很好" for name in GOOD[:2]})
+    said = refused(empty_project, base_model={"source": "base"})
+    assert "100% of the letters" in said
+    assert "another script" in said

@@ -1,12 +1,13 @@
 """Contracts 6 and 7: what comes out is the ecosystem's own, and nothing leaves the machine."""
 
 import json
+import os
 import subprocess
 import sys
 
 import soundfile
 
-from .conftest import ROOT
+from .conftest import ROOT, add_clips, environment, find_names
 
 
 def test_a_second_run_after_the_end_has_nothing_to_do(trained):
@@ -87,10 +88,6 @@ def test_nothing_connects_to_the_network(trained, tmp_path):
         "    return real(self, address)\n"
         "socket.socket.connect = connect\n"
     )
-    import os
-
-    from .conftest import environment
-
     env = {**environment(), "PYTHONPATH": str(block)}
     env.pop("HF_HUB_OFFLINE")
     command = project.command("--forceall")
@@ -99,3 +96,15 @@ def test_nothing_connects_to_the_network(trained, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not os.path.exists(tmp_path / "attempts")
+
+
+def test_jobs_do_not_spin_while_they_wait(project):
+    """Spinning threads make training several times slower when the cores are shared."""
+    add_clips(project, find_names(["demo_030"]))
+    table = project.folder / "lib/audio/table.py"
+    code = (
+        "\nimport os, pathlib\npathlib.Path('policy').write_text(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    table.write_text(table.read_text("utf-8") + code, "utf-8")
+    project.run("results/measurements.tsv")
+    assert (project.folder / "policy").read_text() == "PASSIVE"

@@ -5,6 +5,7 @@ is refused here, and nothing heavy is imported.
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 import yaml
@@ -16,7 +17,12 @@ from lib.corpus import Columns, read_audio, read_corpus
 from lib.locking import LockedError, take_lock
 from lib.provenance import code_digest
 from lib.settings import complete_settings
-from lib.training.hub import check_base_model, is_prepared
+from lib.text.script import check_script
+from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
+
+# For all jobs: threads that spin while they wait for each other make a training step seven times
+# as long as soon as anything else runs on the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 try:
     schema = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
@@ -28,6 +34,12 @@ try:
         Path(config["source"]["path"]),
         Columns(**config["source"]["columns"]),
         cache=RESULTS / "source",
+    )
+    check_script(
+        (clip.text for clip in CORPUS.clips.values()),
+        read_base_vocabulary(config["base_model"]["source"]),
+        config["text"]["max_unknown_share"],
+        config["base_model"]["source"],
     )
 except ValueError as error:
     raise WorkflowError(str(error))

@@ -1,0 +1,51 @@
+"""Refuses transcripts in a script that the base model does not read."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from lib.text.normalise import normalise_text
+
+_SHOWN = 12
+
+
+class ScriptError(ValueError):
+    """The transcripts are written in letters that the base does not know."""
+
+
+def check_script(
+    texts: Iterable[str], known: Collection[str] | None, max_unknown_share: float, base: str
+) -> None:
+    """Compare the letters of the transcripts with those that a base reads.
+
+    Letters that it does not know can be added, but a voice that knows none of them has nothing to
+    start from: it would be trained for days towards silence.
+
+    Parameters
+    ----------
+    known
+        Characters of the base's vocabulary; capitals of known letters count as known. None, where
+        they are not known or any script is read, refuses nothing.
+    max_unknown_share
+        Of all letters, by occurrence.
+
+    Raises
+    ------
+    ScriptError
+        With the share, the most frequent unknown letters and what to do.
+    """
+    if known is None:
+        return
+    known = set(known)
+    letters = Counter(c for text in texts for c in normalise_text(text) if c.isalpha())
+    unknown = Counter(
+        {c: n for c, n in letters.items() if c not in known and not known >= set(c.lower())}
+    )
+    if unknown.total() > max_unknown_share * letters.total():
+        shown = " ".join(c for c, _ in unknown.most_common(_SHOWN))
+        raise ScriptError(
+            f"{unknown.total() / letters.total():.0%} of the letters in the transcripts are "
+            f"unknown to base_model.source {base} (most frequent: {shown}): it reads another "
+            "script. Write the transcripts in its script (mms-tts-hak and -nan read romanised "
+            "text), choose a base that reads yours, or raise text.max_unknown_share "
+            f"(now {max_unknown_share}) to teach it all of these letters"
+        )
