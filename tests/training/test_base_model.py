@@ -116,15 +116,15 @@ def test_a_clip_with_more_tokens_than_frames_is_left_out_with_the_reason(prepare
     assert "clip02" not in prepared.texts()
 
 
-@pytest.mark.parametrize("characters", [15, 16])
+@pytest.mark.parametrize("characters", [15, 500])
 def test_just_as_many_tokens_as_frames_are_enough(folder, tmp_path, characters):
-    """33 tokens; 33 frames are 8,448 samples, a duration that floats cannot hold exactly."""
-    row = make_row(0, "a" * characters, "spk000", 8448 / 16000)
-    dataset = write_dataset(tmp_path / "dataset", [row], [])
-    assert not prepare(folder, tmp_path / "base", dataset=dataset).excluded
-    row = make_row(0, "a" * characters, "spk000", (256 * (2 * characters + 1) - 1) / 16000)
-    dataset = write_dataset(tmp_path / "short", [row], [])
-    assert prepare(folder, tmp_path / "base", dataset=dataset).excluded.keys() == {"clip00"}
+    """1,001 frames last 16.016 s, which times 16,000 is less than their samples in floats."""
+    tokens = 2 * characters + 1
+    for samples, excluded in ((256 * tokens, set()), (256 * tokens - 1, {"clip00"})):
+        row = make_row(0, "a" * characters, "spk000", samples / 16_000)
+        dataset = write_dataset(tmp_path / f"dataset{samples}", [row], [])
+        base = prepare(folder, tmp_path / "base", dataset=dataset)
+        assert base.excluded.keys() == excluded
 
 
 def test_policy_reject_names_the_characters(folder, tmp_path):
