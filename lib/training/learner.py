@@ -38,6 +38,7 @@ class Learner:
             "generator": self._optimizer(self.model),
             "discriminator": self._optimizer(self.discriminator),
         }
+        self.learning = list(self.optimizers)
         self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)
 
     # ------------------------------------------------------------------ one step
@@ -57,6 +58,7 @@ class Learner:
         """
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
+        self.learning = ["generator", "discriminator"] if generator_learns else ["discriminator"]
         counts = count_window(window)
         # A tensor on the device: reading the scale as a number would wait for the GPU.
         scale = self.scaler.scale(torch.ones((), device=self.device))
@@ -85,7 +87,7 @@ class Learner:
         Returns
         -------
         tuple
-            Whether the step was taken, and the gradient norm of each network that had gradients.
+            Whether the step was taken, and the gradient norm of each network that learns.
         """
         norms = self._finish_gradients()
         finite = all(torch.isfinite(norm) for norm in norms.values())
@@ -127,15 +129,14 @@ class Learner:
     def _finish_gradients(self) -> dict[str, Tensor]:
         """Sum gradients over processes, undo the loss scale, clip; return their norms."""
         norms = {}
-        for name, optimizer in self.optimizers.items():
+        for name in self.learning:
+            optimizer = self.optimizers[name]
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             if self.accelerator.num_processes > 1:
                 self._sum_over_processes(parameters)
-            with_gradient = [p for p in parameters if p.grad is not None]
-            if with_gradient:
-                self.scaler.unscale_(optimizer)
-                limit = self.settings.gradient_clip or float("inf")
-                norms[name] = nn.utils.clip_grad_norm_(with_gradient, limit)
+            self.scaler.unscale_(optimizer)
+            limit = self.settings.gradient_clip or float("inf")
+            norms[name] = nn.utils.clip_grad_norm_(parameters, limit)
         return norms
 
     def _sum_over_processes(self, parameters: list[nn.Parameter]) -> None:

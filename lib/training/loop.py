@@ -4,6 +4,7 @@ setup: device, data, networks -> where to go on -> epochs of windows of micro-ba
 validation, samples, checkpoints -> a summary for the export.
 """
 
+import contextlib
 import logging
 import math
 import time
@@ -83,9 +84,8 @@ def train(
     torch.set_num_threads(threads)
     # Denormals from decaying activations cost a CPU a hundred times a normal number's time.
     torch.set_flush_denormal(True)
-    # A run that was killed may have left its training behind, alive.
-    with take_lock(paths.checkpoints.parent / "state/training.lock", "training"):
-        Trainer(settings, paths, use_gpu, texts).run()
+    with contextlib.ExitStack() as held:
+        Trainer(settings, paths, use_gpu, texts, held).run()
 
 
 class Trainer:
@@ -97,13 +97,19 @@ class Trainer:
         paths: TrainingPaths,
         use_gpu: bool,
         texts: Sequence[str] = (),
+        held: contextlib.ExitStack | None = None,
     ) -> None:
+        """Set everything up; what must be released at the end goes into `held`."""
         self.settings, self.paths = settings, paths
 
         # ---- device and precision
         self.accelerator = _start_accelerator(settings, use_gpu)
         self.device = self.accelerator.device
         bound_memory(self.device, settings.memory_gb)
+        if held and self.accelerator.is_main_process:
+            # A run that was killed may have left its training behind, alive.
+            lock = paths.checkpoints.parent / "state/training.lock"
+            held.enter_context(take_lock(lock, "training"))
 
         # ---- data
         self.base = BaseModel.open(paths.base_model)

@@ -18,6 +18,7 @@ from accelerate.state import AcceleratorState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import VitsModel, VitsTokenizer
 
+from lib.locking import LockedError, take_lock
 from lib.training.base_model import BaseModel
 from lib.training.checkpoint import Progress, load_checkpoint
 from lib.training.data import load_clips
@@ -393,3 +394,33 @@ def test_training_without_validation_clips_exports_the_last_epoch(tmp_path, base
     assert json.loads(paths.summary.read_text())["best"].endswith("epoch0001")
     export_trained(paths.summary, "best", base, tmp_path / "model", "eng")
     assert VitsTokenizer.from_pretrained(tmp_path / "model").vocab_size > 0
+
+
+def test_a_second_training_over_the_same_checkpoints_is_refused(paths):
+    """A killed run may leave its training behind: two would write over each other."""
+    with take_lock(paths.checkpoints.parent / "state/training.lock", "training"):
+        with pytest.raises(LockedError, match=f"process {os.getpid()} is training here already"):
+            train(QUICK, paths, use_gpu=False, threads=1)
+    assert not paths.checkpoints.exists()
+
+
+def test_two_processes_train_to_the_weights_of_one(undisturbed, paths):
+    """Each takes half of the micro-batches; gradients are summed over both."""
+    script = paths.summary.with_name("train.py")
+    values = ", ".join(f"{k}=Path({str(v)!r})" for k, v in vars(paths).items())
+    script.write_text(
+        "from pathlib import Path\n"
+        "from lib.training.loop import TrainingPaths, train\n"
+        "from lib.training.settings import TrainingSettings\n"
+        "from lib.vits.losses import LossWeights\n"
+        f"train({QUICK!r}, TrainingPaths({values}), use_gpu=False, threads=1)\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    subprocess.run(
+        [*launch, str(script)], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    one, two = weights(undisturbed.checkpoints), weights(paths.checkpoints)
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=2e-4, msg=name)
+    events = list(paths.tensorboard.glob("events*"))
+    assert len(events) == 1, "only one process logs"
