@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from transformers import VitsTokenizer
 
 from lib.files import write_json
@@ -29,6 +28,7 @@ from lib.training.checkpoint import (
     saved_step,
 )
 from lib.training.data import TrainingClip, load_clips
+from lib.training.device import start_accelerator
 from lib.training.interruption import Interruption
 from lib.training.learner import ClipWindow, Learner
 from lib.training.memory import bound_memory, choose_micro_batch, fits_in_memory, free_memory
@@ -103,7 +103,7 @@ class Trainer:
         self.settings, self.paths = settings, paths
 
         # ---- device and precision
-        self.accelerator = _start_accelerator(settings, use_gpu)
+        self.accelerator = start_accelerator(settings, use_gpu)
         self.device = self.accelerator.device
         bound_memory(self.device, settings.memory_gb)
         if held and self.accelerator.is_main_process:
@@ -349,19 +349,3 @@ class Trainer:
             "tensorboard": str(self.paths.tensorboard),
         }
         write_json(self.paths.summary, summary)
-
-
-def _start_accelerator(settings: TrainingSettings, use_gpu: bool) -> Accelerator:
-    """Choose device and precision, and say so."""
-    on_gpu = use_gpu and torch.cuda.is_available()
-    if use_gpu and not on_gpu:
-        logger.warning(
-            "No CUDA device is visible: training on the CPU. A full-size model needs weeks there; "
-            "`--resources gpu=0` silences this."
-        )
-    # The CPU has no use for fp16.
-    precision = settings.precision if on_gpu or settings.precision == "bf16" else "fp32"
-    mixed = "no" if precision == "fp32" else precision
-    accelerator = Accelerator(mixed_precision=mixed, cpu=not on_gpu)
-    logger.info("Training on %s in %s", accelerator.device, precision)
-    return accelerator
