@@ -18,6 +18,9 @@ from transformers import VitsTokenizer
 
 from lib.vits.model import Batch
 
+SAMPLE_RATE = 16_000
+"""Of every MMS-TTS voice, in Hz."""
+
 
 @dataclass(frozen=True)
 class TrainingClip:
@@ -53,7 +56,8 @@ def load_clips(
     Raises
     ------
     ValueError
-        If a clip's speaker is not in the model's table or it has more tokens than frames.
+        If a clip's speaker is not in the model's table, its audio has another sample rate, or it
+        has more tokens than frames.
     """
     clips = []
     for row in _rows(split, ["id", "audio", "speaker_id"]):
@@ -65,7 +69,12 @@ def load_clips(
                 f"clip {row['id']}: speaker {row['speaker_id']} is not in the base model's table "
                 f"({', '.join(speakers)}); prepare the base model again"
             )
-        audio, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
+        audio, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
+        if rate != SAMPLE_RATE:
+            raise ValueError(
+                f"clip {row['id']}: its audio has {rate} Hz, the voice works at {SAMPLE_RATE}; set "
+                f"audio.sample_rate to {SAMPLE_RATE}"
+            )
         ids = np.asarray(tokenizer(text).input_ids, dtype=np.int64)
         clip = TrainingClip(row["id"], text, audio, ids, speakers[row["speaker_id"]])
         if len(ids) > clip.num_frames():

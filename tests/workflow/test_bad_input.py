@@ -236,3 +236,9 @@ def test_transcripts_in_another_script_than_the_base_reads(empty_project):
     said = refused(empty_project, base_model={"source": "base"})
     assert "100% of the letters" in said
     assert "another script" in said
+
+
+def test_values_that_do_not_fit_each_other(empty_project):
+    add_clips(empty_project, GOOD[:2])
+    said = refused(empty_project, audio={"min_duration": 5.0, "max_duration": 2.0})
+    assert "audio.min_duration is 5.0" in said

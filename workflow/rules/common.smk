@@ -14,6 +14,7 @@ from snakemake.exceptions import WorkflowError
 from lib.audio.pool import convert_clip
 from lib.audio.settings import AudioSettings
 from lib.corpus import Columns, read_audio, read_corpus
+from lib.dataset.settings import DatasetSettings
 from lib.locking import LockedError, take_lock
 from lib.provenance import code_digest
 from lib.settings import complete_settings
@@ -28,6 +29,8 @@ try:
     schema = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
     config.update(complete_settings(config, yaml.safe_load(schema.read_text("utf-8"))))
     RESULTS = Path(config["output"])
+    # They refuse values that fit their types but not each other.
+    AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
     if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
         check_base_model(config["base_model"]["source"])
     CORPUS = read_corpus(
@@ -88,10 +91,10 @@ def find_clip(wildcards):
     return CORPUS.clips[wildcards.clip]
 
 
-def convert(clip, output, settings):
+def convert(clip, output):
     """Convert one clip; called in the main process, which knows the corpus."""
     audio = read_audio(CORPUS.clips[clip])
-    convert_clip(clip, audio, Path(output.wav), Path(output.sidecar), AudioSettings(**settings))
+    convert_clip(clip, audio, Path(output.wav), Path(output.sidecar), AUDIO)
 
 
 def list_wavs(wildcards):
