@@ -38,6 +38,16 @@ class Measurement:
     peak_bound: bool = False  # the ceiling, not the loudness target, decided the gain
     warnings: tuple[str, ...] = ()
 
+    def describe(self) -> str:
+        """Say in a line what became of the clip, for its log; a line more for each warning."""
+        if self.status == "ok":
+            fate = (
+                f"ok: {self.duration:.2f} s, {self.loudness_before} to {self.loudness_after} LUFS"
+            )
+        else:
+            fate = f"{self.status}: {self.reason}: {self.detail}"
+        return "\n".join([f"{self.clip}: {fate}", *self.warnings]) + "\n"
+
 
 def read_sidecar(path: Path) -> Measurement:
     """Read what `convert_clip` wrote beside the clip."""

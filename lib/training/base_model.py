@@ -36,6 +36,7 @@ from lib.training.hub import (
     generator_file,
 )
 from lib.training.settings import TrainingSettings
+from lib.training.tiny import write_tiny_model
 from lib.vits.adapt import add_speakers, add_tokens
 from lib.vits.convert import discriminator_from_original, generator_from_original
 from lib.vits.discriminator import (
@@ -43,7 +44,6 @@ from lib.vits.discriminator import (
     DiscriminatorSettings,
     initialise_discriminator,
 )
-from lib.vits.tiny import write_tiny_model
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from lib.evaluation import __main__ as command
 from lib.evaluation.samples import Voice, speak_samples
 from lib.files import read_json, write_json
 from lib.logs import hide_loading_bars
-from lib.vits.tiny import write_tiny_model
+from lib.training.tiny import write_tiny_model
 
 
 @pytest.fixture(scope="module")

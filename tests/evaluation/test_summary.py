@@ -9,7 +9,7 @@ import soundfile
 from lib.evaluation import summary
 from lib.evaluation.summary import describe_results, speaking_command
 from lib.files import write_json
-from lib.vits.tiny import write_tiny_model
+from lib.training.tiny import write_tiny_model
 
 ROOT = Path(summary.__file__).resolve().parents[2]
 

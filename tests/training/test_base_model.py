@@ -15,9 +15,9 @@ from lib.files import read_json, write_json
 from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.hub import BaseModelError
 from lib.training.settings import TrainingSettings
+from lib.training.tiny import write_tiny_model
 from lib.vits.convert import discriminator_to_original
 from lib.vits.discriminator import Discriminator, DiscriminatorSettings, initialise_discriminator
-from lib.vits.tiny import write_tiny_model
 from tests.training.conftest import make_row, write_dataset, write_speakers
 from tests.training.fake_hub import serve
 from tests.training.test_hub import ask

@@ -19,7 +19,7 @@ from lib.training.hub import (
     generator_file,
     is_prepared,
 )
-from lib.vits.tiny import write_tiny_model
+from lib.training.tiny import write_tiny_model
 from tests.training.fake_hub import FakeHub, serve
 
 ROOT = Path(__file__).resolve().parents[2]

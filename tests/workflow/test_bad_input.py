@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lib.vits.tiny import write_tiny_model
+from lib.training.tiny import write_tiny_model
 
 from .conftest import DEMO, add_clips, find_names
 
@@ -88,6 +88,8 @@ def test_every_kind_of_bad_clip_is_quarantined_and_every_unusual_one_used(empty_
             assert rejected[clip]["reason"] == REASONS[clip]
         with soundfile.SoundFile(project.results / f"clips/{clip}.wav") as file:
             assert file.frames == 0
+        log = (project.results / f"logs/convert_audio/{clip}.log").read_text("utf-8")
+        assert log.startswith(f"{clip}: rejected: {rejected[clip]['reason']}: ")
     for name in UNUSUAL:
         clip = name.split(".")[0]
         assert manifest[clip]["status"] == "accepted", (clip, rejected.get(clip))

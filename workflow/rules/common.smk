@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
 from lib.audio.settings import AudioSettings
 from lib.corpus import Columns, read_audio, read_corpus
@@ -91,10 +92,11 @@ def find_clip(wildcards):
     return CORPUS.clips[wildcards.clip]
 
 
-def convert(clip, output):
+def convert(clip, output, log):
     """Convert one clip; called in the main process, which knows the corpus."""
     audio = read_audio(CORPUS.clips[clip])
     convert_clip(clip, audio, Path(output.wav), Path(output.sidecar), AUDIO)
+    Path(log).write_text(read_sidecar(Path(output.sidecar)).describe(), "utf-8")
 
 
 def list_wavs(wildcards):

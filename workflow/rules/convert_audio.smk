@@ -23,7 +23,7 @@ rule convert_audio:
         settings=config["audio"],
         code=code_digest("lib.audio.convert"),
     run:
-        convert(wildcards.clip, output)
+        convert(wildcards.clip, output, log[0])
 
 
 rule collect_measurements:
