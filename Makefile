@@ -14,7 +14,11 @@ OUTPUT = $(shell $(BIN)/python -c 'import sys, yaml; print({key: value \
 	for file in sys.argv[1:] for key, value in (yaml.safe_load(open(file)) or {}).items()}["output"])' \
 	config/config.yaml $(CONFIG))
 
-.PHONY: help setup demo run dry-run test lint bench report tensorboard clean
+# Refuse what needs a part of a finished run.
+finished = test -e "$(OUTPUT)/$(1)" || \
+	{ echo "$(OUTPUT)/$(1) is not there yet: run make run CONFIG=$(CONFIG) first" >&2; exit 2; }
+
+.PHONY: help config setup demo run dry-run test lint bench report tensorboard clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,10 +30,16 @@ demo: setup  ## run everything on the embedded demo corpus and tiny model, on th
 	@$(MAKE) --no-print-directory run $(DEMO)
 	@$(BIN)/python -m lib.evaluation.summary results/demo
 
-run: setup  ## run the workflow with CONFIG
+config:
+	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 2; }
+
+run: config setup  ## run the workflow with CONFIG
 	@$(SNAKEMAKE)
 
-dry-run: setup  ## show what is pending with CONFIG
+dry-config:
+	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 2; }
+
+run: config setup  ## show what is pending with CONFIG
 	@$(SNAKEMAKE) --dry-run
 
 test: setup  ## run all tests
@@ -44,10 +54,12 @@ lint: setup  ## check style of Python and workflow files
 bench: setup  ## measure and print the benchmark tables
 	@for b in data workflow_scale train_step; do $(BIN)/python -m benchmarks.$$b || exit 1; done
 
-report: setup  ## write Snakemake's own report of a finished run, beside the page with players
+report: config setup  ## write Snakemake's own report of a finished run, beside the page with players
+	@$(call finished,report/report.html)
 	@$(SNAKEMAKE) --report "$(OUTPUT)/report/workflow.html"
 
-tensorboard: setup  ## show the training of CONFIG in the browser
+tensorboard: config setup  ## show the training of CONFIG in the browser
+	@$(call finished,tensorboard)
 	@$(BIN)/tensorboard --logdir "$(OUTPUT)/tensorboard"
 
 clean:  ## remove everything that can be made again (not the user's data)

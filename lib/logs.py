@@ -6,6 +6,9 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from lib.locking import LockedError
+from lib.training.interruption import TrainingInterrupted
+
 
 def start_log(path: str | Path) -> None:
     """Send all messages of this process to a file; warnings and errors to stderr as well.
@@ -47,5 +50,6 @@ def _log_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     logger = logging.getLogger("job")
-    logger.info("%s", "".join(traceback.format_exception(kind, error, trace)))
+    if not isinstance(error, LockedError | TrainingInterrupted):
+        logger.info("%s", "".join(traceback.format_exception(kind, error, trace)))
     logger.error("%s: %s", kind.__name__, error)

@@ -28,7 +28,10 @@ def main(line: Sequence[str] | None = None) -> None:
         waveform = voice.speak(arguments.text, speaker)
     except ValueError as error:
         sys.exit(str(error))
-    soundfile.write(arguments.output, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
+    try:
+        soundfile.write(arguments.output, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
+    except (OSError, soundfile.LibsndfileError) as error:
+        sys.exit(f"{arguments.output} cannot be written: {error}")
     seconds = len(waveform) / voice.sample_rate
     logging.info("%s says it in %.1f s: %s", speaker, seconds, arguments.output)
 

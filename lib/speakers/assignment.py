@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -183,6 +183,7 @@ class _Case:
                 unnamed.discard(speaker)
         for label in sorted(set(self.labels.values()) - ids.keys()):
             ids[label] = self._new_speaker()
+        _warn_of_spellings(self.labels.values())
         return ids
 
     def _vote(self, clip: str) -> str | None:
@@ -263,3 +264,16 @@ def _pair_off(table: Mapping[tuple[int, str], int], labelled: set[str]) -> dict[
         for row, voice in zip(rows, voices, strict=True)
         if shared[row, voice]
     }
+
+
+def _warn_of_spellings(labels: Iterable[str]) -> None:
+    """Name labels that differ only in case or spaces: they may mean one person."""
+    spellings: dict[str, set[str]] = {}
+    for label in labels:
+        spellings.setdefault(" ".join(label.casefold().split()), set()).add(label)
+    for alike in sorted(map(sorted, spellings.values())):
+        if len(alike) > 1:
+            logger.warning(
+                "The speaker labels %s are kept apart; if they are one person, spell them alike",
+                ", ".join(map(repr, alike)),
+            )

@@ -141,6 +141,9 @@ def saved_step(directory: Path) -> int | None:
 
 def newest_checkpoint(root: Path) -> Checkpoint | None:
     """Load the checkpoint with the most steps; damaged ones are skipped with a message."""
+    if not root.exists() and _successor(root).is_dir():
+        # Killed between the two moves of `replace_checkpoints`.
+        os.replace(_successor(root), root)
     readable = []
     for directory in _directories(root):
         try:
@@ -174,17 +177,39 @@ def remove_surplus(root: Path, keep: int | str) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def archive_checkpoints(root: Path) -> Path | None:
-    """Move all checkpoints aside, so that a training can start afresh and nothing is lost."""
-    if not any(_directories(root)):
-        return None
-    target = root.with_name(f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-    number = 1
-    while target.exists():
-        number += 1
-        target = root.with_name(f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}-{number}")
-    os.replace(root, target)
+def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:
+    """Move all checkpoints aside, so that a training can start anew and nothing is lost.
+
+    Parameters
+    ----------
+    first
+        State that the new training starts from, if it is not the base model. Killed at any moment
+        here, the next run finds either the old checkpoints or this one.
+
+    Returns
+    -------
+    Path or None
+        Where the old checkpoints are now.
+    """
+    successor = _successor(root)
+    shutil.rmtree(successor, ignore_errors=True)
+    if first:
+        save_checkpoint(successor / f"step{first.progress.step:08d}", first)
+    target = None
+    if any(_directories(root)):
+        name = f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+        target, number = root.with_name(name), 1
+        while target.exists():
+            number += 1
+            target = root.with_name(f"{name}-{number}")
+        os.replace(root, target)
+    if first:
+        os.replace(successor, root)
     return target
+
+
+def _successor(root: Path) -> Path:
+    return root.with_name(f"{root.name}.new")
 
 
 def _directories(root: Path) -> Iterator[Path]:

@@ -21,9 +21,9 @@ from lib.training.base_model import BaseModel
 from lib.training.batching import plan_epoch
 from lib.training.checkpoint import (
     Progress,
-    archive_checkpoints,
     newest_checkpoint,
     remove_surplus,
+    replace_checkpoints,
     save_checkpoint,
     saved_step,
 )
@@ -305,15 +305,16 @@ class Trainer:
             if self.progress.epoch and not self.progress.window:
                 self._save_epoch()
             return
+        first = None
         if decision is Resumption.WARM_START:
             self.learner.warm_start(found, self.base.speakers, self.recipe["vocabulary"])
             self.recipe["continued"] = True
+            first = self.learner.checkpoint(self.progress, self.recipe)
         self.accelerator.wait_for_everyone()
-        archived = None
         if self.accelerator.is_main_process:
-            archived = archive_checkpoints(self.paths.checkpoints)
-        if archived:
-            logger.warning("Earlier checkpoints are kept in %s", archived)
+            archived = replace_checkpoints(self.paths.checkpoints, first)
+            if archived:
+                logger.warning("Earlier checkpoints are kept in %s", archived)
 
     def _save_epoch(self) -> None:
         """Save what the end of an epoch asks for, unless a run that was killed here has."""

@@ -24,7 +24,7 @@ class Monitor:
             total=total_steps,
             initial=step,
             unit="step",
-            desc="training",
+            desc=f"training, going on at step {step}" if step else "training",
             file=sys.stderr,
             dynamic_ncols=True,
             # A log file wants a line now and then, a terminal a moving bar.

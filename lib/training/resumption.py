@@ -58,12 +58,16 @@ def decide_resumption(
         return Resumption.FRESH
     if not new_data:
         return Resumption.RESUME
+    goes_on = settings.on_new_data == "continue"
     logger.warning(
-        "The data has changed (%s): training.on_new_data is '%s'",
+        "The data has changed (%s) and training.on_new_data is '%s': %s",
         ", ".join(new_data),
         settings.on_new_data,
+        f"the earlier weights are trained for {settings.continue_epochs} more epochs"
+        if goes_on
+        else "starting from the base model again",
     )
-    return Resumption.WARM_START if settings.on_new_data == "continue" else Resumption.FRESH
+    return Resumption.WARM_START if goes_on else Resumption.FRESH
 
 
 def _digest(clips: Iterable[TrainingClip]) -> str:

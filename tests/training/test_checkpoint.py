@@ -11,10 +11,10 @@ from lib.training.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
     Progress,
-    archive_checkpoints,
     load_checkpoint,
     newest_checkpoint,
     remove_surplus,
+    replace_checkpoints,
     save_checkpoint,
 )
 
@@ -115,11 +115,11 @@ def test_keep_policy(tmp_path):
 
 def test_archiving_loses_nothing(tmp_path):
     root = tmp_path / "checkpoints"
-    assert archive_checkpoints(root) is None
+    assert replace_checkpoints(root, None) is None
     archived = []
     for step in (1, 2):
         save_checkpoint(root / "best", make(step))
-        archived.append(archive_checkpoints(root))
+        archived.append(replace_checkpoints(root, None))
         assert not root.exists()
     assert [load_checkpoint(p / "best").progress.step for p in archived] == [1, 2]
 
@@ -134,3 +134,29 @@ def test_state_says_what_it_is_for_people(tmp_path):
         "discriminator.safetensors",
         "optimizers.pt",
     }
+
+
+@pytest.mark.parametrize("moves", range(3))
+def test_a_crash_while_replacing_finds_the_old_ones_or_the_first_new_one(
+    tmp_path, monkeypatch, moves
+):
+    """Killed before any of its moves: of the new checkpoint, of the old ones, of the new root."""
+    root = tmp_path / "checkpoints"
+    save_checkpoint(root / "epoch0004", make(4))
+
+    class Killed(BaseException):
+        pass
+
+    real, done = module.os.replace, []
+
+    def replace(source, target):
+        if len(done) == moves:
+            raise Killed
+        done.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(module.os, "replace", replace)
+    with pytest.raises(Killed):
+        replace_checkpoints(root, make(0))
+    monkeypatch.undo()
+    assert newest_checkpoint(root).progress.step == (0 if moves == 2 else 4)

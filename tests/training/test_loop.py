@@ -346,6 +346,26 @@ def test_new_data_continues_from_the_earlier_weights(grown, undisturbed, caplog)
     assert "The data has changed" in caplog.text
 
 
+def test_a_kill_right_after_new_data_was_taken_up_loses_nothing(grown, tmp_path):
+    """The earlier weights are saved as a first checkpoint before their own ones move aside."""
+    settings = dataclasses.replace(QUICK, continue_epochs=1)
+    undisturbed = dataclasses.replace(
+        grown,
+        checkpoints=tmp_path / "other/checkpoints",
+        tensorboard=tmp_path / "other/tensorboard",
+        summary=tmp_path / "other/training.json",
+    )
+    shutil.copytree(grown.checkpoints, undisturbed.checkpoints)
+    train(settings, undisturbed, use_gpu=False, threads=1)
+    Trainer(settings, grown, use_gpu=False)
+    # Nothing else was saved: as after kill -9 in the first minutes.
+    train(settings, grown, use_gpu=False, threads=1)
+    assert json.loads(grown.summary.read_text())["epoch"] == 1
+    assert_equal(
+        weights(grown.checkpoints, "epoch0001"), weights(undisturbed.checkpoints, "epoch0001")
+    )
+
+
 def test_new_data_restarts_from_the_base_if_asked_to(grown):
     settings = dataclasses.replace(QUICK, on_new_data="restart")
     trainer = Trainer(settings, grown, use_gpu=False)

@@ -115,6 +115,14 @@ def test_reordering_rows_and_touching_files_change_nothing(project):
     assert project.run("--dry-run", "dataset").nothing_to_do
 
 
+def test_a_deleted_wav_is_converted_again(project):
+    clip = Path(next(iter(project.source()))).stem
+    before = dataset_rows(project)
+    (project.results / f"clips/{clip}.wav").unlink()
+    assert project.run("dataset").jobs["convert_audio"] == 1
+    assert dataset_rows(project) == before
+
+
 def test_mixed_changes_in_one_go(project):
     rows = project.source()
     before = dataset_rows(project)

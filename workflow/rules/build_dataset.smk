@@ -7,6 +7,7 @@ PRODUCES  <results>/dataset/, <results>/manifest.tsv, <results>/rejected.tsv
 
 rule build_dataset:
     input:
+        wavs=list_all_wavs,
         measurements="<results>/measurements.tsv",
         assignments="<results>/speakers/assignments.tsv",
     output:

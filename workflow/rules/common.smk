@@ -32,13 +32,13 @@ try:
     RESULTS = Path(config["output"])
     # They refuse values that fit their types but not each other.
     AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
-    if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
-        check_base_model(config["base_model"]["source"])
     CORPUS = read_corpus(
         Path(config["source"]["path"]),
         Columns(**config["source"]["columns"]),
         cache=RESULTS / "source",
     )
+    if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
+        check_base_model(config["base_model"]["source"])
     check_script(
         (clip.text for clip in CORPUS.clips.values()),
         read_base_vocabulary(config["base_model"]["source"]),
@@ -67,8 +67,9 @@ wildcard_constraints:
 
 
 def take_run_lock():
-    """Refuse a second run over the same results."""
+    """Refuse a second run over the same results, or one beside a training that was left alive."""
     try:
+        take_lock(RESULTS / "state/training.lock", "training").close()
         return take_lock(RESULTS / "state/run.lock", "running the workflow")
     except LockedError as error:
         raise WorkflowError(str(error))
@@ -102,6 +103,11 @@ def convert(clip, output, log):
 def list_wavs(wildcards):
     """Converted clips of one shard."""
     return [f"<results>/clips/{clip}.wav" for clip in SHARDS[wildcards.shard]]
+
+
+def list_all_wavs(wildcards):
+    """Converted clips."""
+    return [f"<results>/clips/{clip}.wav" for clip in CORPUS.clips]
 
 
 def list_sidecars(wildcards):
