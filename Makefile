@@ -36,10 +36,7 @@ config:
 run: config setup  ## run the workflow with CONFIG
 	@$(SNAKEMAKE)
 
-dry-config:
-	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 2; }
-
-run: config setup  ## show what is pending with CONFIG
+dry-run: config setup  ## show what is pending with CONFIG
 	@$(SNAKEMAKE) --dry-run
 
 test: setup  ## run all tests

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lib.speakers import assignment
-from lib.speakers.assignment import assign_speakers
+from lib.speakers.assignment import _warn_of_spellings, assign_speakers
 from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.registry import RegistryError, load_registry
 from lib.speakers.review import rate_confidence
@@ -348,3 +348,9 @@ def test_adding_recorded_speakers_keeps_the_old(recorded, tmp_path):
 
 def test_the_map_of_equal_vectors_is_a_point():
     assert np.allclose(project(np.ones((4, 256)) / 16), 0)
+
+
+def test_labels_that_differ_in_case_only_are_named(caplog):
+    _warn_of_spellings(["Anna", "ANNA", "Bob", "anna "])
+    assert "'ANNA', 'Anna', 'anna '" in caplog.text
+    assert "Bob" not in caplog.text
