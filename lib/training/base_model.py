@@ -42,6 +42,7 @@ from lib.vits.convert import discriminator_from_original, generator_from_origina
 from lib.vits.discriminator import (
     Discriminator,
     DiscriminatorSettings,
+    discriminator_width,
     initialise_discriminator,
 )
 
@@ -93,17 +94,18 @@ class BaseModel:
 
     def load_discriminator(self, settings: TrainingSettings) -> Discriminator:
         """Load the base's discriminator, or make a fresh one."""
-        shape = DiscriminatorSettings(base_channels=settings.discriminator_channels)
+        periods = settings.discriminator_periods
         if self.fresh_discriminator:
+            shape = DiscriminatorSettings(periods, settings.discriminator_channels)
             return initialise_discriminator(shape, settings.seed)
-        discriminator = Discriminator(shape)
         state = load_file(self.directory / "discriminator.safetensors")
+        discriminator = Discriminator(DiscriminatorSettings(periods, discriminator_width(state)))
         try:
             discriminator.load_state_dict(state)
         except RuntimeError as error:
             raise BaseModelError(
                 f"the base's discriminator ({self.discriminator_origin}) does not have "
-                f"training.discriminator_channels: {settings.discriminator_channels}: "
+                f"training.discriminator_periods: {list(periods)}: "
                 f"{str(error).splitlines()[-1].strip()}"
             ) from None
         return discriminator
@@ -301,11 +303,7 @@ def _load_discriminator(
 def _read_discriminator(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         state = load_file(path)
-        if (
-            state.keys()
-            != Discriminator(DiscriminatorSettings(base_channels=1)).state_dict().keys()
-        ):
-            raise ValueError(f"{path.name} is not a VITS discriminator of this project")
+        discriminator_width(state)
         return state
     state = torch.load(path, map_location="cpu", weights_only=True)
     return discriminator_from_original(state["model"], path.name)

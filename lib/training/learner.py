@@ -1,6 +1,6 @@
 """Both networks with all that changes while they learn: one optimizer step, and its state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -20,6 +20,8 @@ from lib.vits.spectrogram import Spectrogram
 ClipWindow = Sequence[Sequence[TrainingClip]]
 """Micro-batches of clips whose gradients are accumulated."""
 
+NETWORKS = ("generator", "discriminator")
+
 
 class Learner:
     """Generator, discriminator, their optimizers, the gradient scaler and the moving average."""
@@ -38,18 +40,23 @@ class Learner:
             "generator": self._optimizer(self.model),
             "discriminator": self._optimizer(self.discriminator),
         }
-        self.learning = list(self.optimizers)
+        self.learning = list(NETWORKS)
         self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)
 
     # ------------------------------------------------------------------ one step
 
     def accumulate(
-        self, window: ClipWindow, step: int, generator_learns: bool = True
+        self, window: ClipWindow, step: int, learning: Collection[str] = NETWORKS
     ) -> dict[str, Tensor]:
         """Compute the gradients of a window; every process takes its share of micro-batches.
 
         Sums are divided by the sizes of the whole window over all processes, so that neither the
         number of micro-batches nor that of processes changes the gradients.
+
+        Parameters
+        ----------
+        learning
+            Which networks learn. The generator alone is not judged: no adversarial loss.
 
         Returns
         -------
@@ -58,7 +65,9 @@ class Learner:
         """
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
-        self.learning = ["generator", "discriminator"] if generator_learns else ["discriminator"]
+        self.learning = [name for name in NETWORKS if name in learning]
+        discriminator = self.discriminator if "discriminator" in learning else None
+        generator_learns = "generator" in learning
         counts = count_window(window)
         # A tensor on the device: reading the scale as a number would wait for the GPU.
         scale = self.scaler.scale(torch.ones((), device=self.device))
@@ -70,13 +79,13 @@ class Learner:
             with self.accelerator.autocast():
                 losses = forward_step(
                     self.model,
-                    self.discriminator,
+                    discriminator,
                     batch,
                     self.spectrogram,
                     self.settings.segment_frames,
                 )
             weights = self.settings.loss_weights
-            backward_step(losses, self.discriminator, counts, weights, scale, generator_learns)
+            backward_step(losses, discriminator, counts, weights, scale, generator_learns)
             for name, value in losses.means(counts).items():
                 means[name] = means.get(name, 0) + value
         return means

@@ -30,7 +30,7 @@ from lib.training.checkpoint import (
 from lib.training.data import TrainingClip, load_clips
 from lib.training.device import start_accelerator
 from lib.training.interruption import Interruption
-from lib.training.learner import ClipWindow, Learner
+from lib.training.learner import NETWORKS, ClipWindow, Learner
 from lib.training.memory import bound_memory, choose_micro_batch, fits_in_memory, free_memory
 from lib.training.monitor import Monitor, mel_picture
 from lib.training.resumption import Resumption, decide_resumption, describe_recipe
@@ -134,7 +134,9 @@ class Trainer:
         continued = self.recipe["continued"]
         self.epochs = settings.continue_epochs if continued else settings.epochs
         fresh = self.base.fresh_discriminator and not continued
-        self.warmup_steps = settings.discriminator_warmup_steps if fresh else 0
+        start = 0 if continued else settings.discriminator_start_step
+        # Steps in which the generator learns alone, then steps in which the discriminator does.
+        self.phases = start, start + (settings.discriminator_warmup_steps if fresh else 0)
         self.progress.micro_batch = self.progress.micro_batch or self._probe_micro_batch()
         self.micro_batch_limit = self.progress.micro_batch
         self.skipped_in_a_row = 0
@@ -179,7 +181,7 @@ class Trainer:
         window = self._split(window)
         learning_rate = learner.set_learning_rate(progress)
         try:
-            means = learner.accumulate(window, progress.step, progress.step >= self.warmup_steps)
+            means = learner.accumulate(window, progress.step, self._learning(progress.step))
         except torch.cuda.OutOfMemoryError:
             # No state has changed yet: the same window again, in smaller parts.
             self._shrink_micro_batch()
@@ -201,6 +203,13 @@ class Trainer:
             ):
                 monitor.scalars(group, values, progress.step)
         monitor.advance(progress.epoch, shown)
+
+    def _learning(self, step: int) -> tuple[str, ...]:
+        """Name the networks that learn in a step."""
+        generator_alone, discriminator_alone = self.phases
+        if step < generator_alone:
+            return ("generator",)
+        return ("discriminator",) if step < discriminator_alone else NETWORKS
 
     def _finish_epoch(self, monitor: Monitor) -> None:
         """Validate, speak samples, save milestones and the best state."""

@@ -27,6 +27,8 @@ class TrainingSettings:
     segment_frames: int = 32
     loss_weights: LossWeights = LossWeights()
     discriminator_channels: int = 16
+    discriminator_periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    discriminator_start_step: int = 0
     discriminator_warmup_steps: int = 200
     ema_decay: float = 0.999
     seed: int = 1234
@@ -47,15 +49,17 @@ class TrainingSettings:
         """Build from a validated configuration section."""
         values = dict(section)
         values["loss_weights"] = LossWeights(**values.get("loss_weights", {}))
-        if "betas" in values:
-            values["betas"] = tuple(values["betas"])
+        for name in ("betas", "discriminator_periods"):
+            if name in values:
+                values[name] = tuple(values[name])
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as a checkpoint stores them."""
         values = asdict(self)
         values["loss_weights"] = self.loss_weights._asdict()
-        values["betas"] = list(self.betas)
+        for name in ("betas", "discriminator_periods"):
+            values[name] = list(values[name])
         return values
 
 

@@ -4,6 +4,7 @@ HiFi-GAN (Kong et al. 2020, arXiv 2010.05646, section 2.3) as VITS uses it: scal
 first, then periods 2, 3, 5, 7, 11. Its state converts both ways with original MMS checkpoints.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -119,6 +120,20 @@ def _judge(convs: nn.ModuleList, conv_post: nn.Module, x: Tensor) -> tuple[Tenso
     x = conv_post(x)
     features.append(x)
     return x.flatten(1), features
+
+
+def discriminator_width(state: Mapping[str, Tensor]) -> int:
+    """Return the `base_channels` of saved weights.
+
+    Raises
+    ------
+    ValueError
+        If they are not a discriminator's.
+    """
+    first = state.get("discriminators.0.convs.0.bias")
+    if first is None or not all(name.startswith("discriminators.") for name in state):
+        raise ValueError(f"not the weights of a VITS discriminator: {', '.join(list(state)[:3])}")
+    return len(first)
 
 
 def initialise_discriminator(settings: DiscriminatorSettings, seed: int) -> Discriminator:

@@ -264,7 +264,7 @@ def test_an_original_directory_is_converted_and_prepared(folder, tmp_path):
     assert not tokenizer.is_uroman
     assert VitsModel.from_pretrained(base.directory).config.num_speakers == 2
     assert base.discriminator_origin == "own (D_100000.pth)" and not base.fresh_discriminator
-    loaded = base.load_discriminator(TrainingSettings(discriminator_channels=2))
+    loaded = base.load_discriminator(TrainingSettings())
     for name, value in discriminator.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
 
@@ -323,8 +323,11 @@ def test_our_own_discriminator_file(folder, tmp_path):
     base = prepare(folder, tmp_path / "base", str(tmp_path / "model"))
     assert base.discriminator_origin == "own (discriminator.safetensors)"
     assert load_file(base.directory / "discriminator.safetensors").keys() == ours.keys()
-    with pytest.raises(BaseModelError, match=r"own \(.*training\.discriminator_channels: 16"):
-        base.load_discriminator(TrainingSettings())
+    # Its width is in the file; its periods are not.
+    loaded = base.load_discriminator(TrainingSettings())
+    assert all(torch.equal(v, ours[k]) for k, v in loaded.state_dict().items())
+    with pytest.raises(BaseModelError, match=r"own \(.*training\.discriminator_periods: \[2, 3\]"):
+        base.load_discriminator(TrainingSettings(discriminator_periods=(2, 3)))
     save_file({"x": torch.zeros(1)}, tmp_path / "model/discriminator.safetensors")
     assert prepare(folder, tmp_path / "base", str(tmp_path / "model")).fresh_discriminator
 

@@ -24,7 +24,7 @@ from lib.training.checkpoint import Progress, load_checkpoint
 from lib.training.data import load_clips
 from lib.training.export import export_trained
 from lib.training.interruption import TrainingInterrupted
-from lib.training.learner import Learner
+from lib.training.learner import NETWORKS, Learner
 from lib.training.loop import Trainer, TrainingDivergedError, train
 from lib.training.settings import TrainingSettings
 from lib.training.validation import validate
@@ -72,6 +72,30 @@ def test_two_and_two_epochs_equal_four_bit_for_bit(undisturbed, paths):
     train(dataclasses.replace(QUICK, epochs=2), paths, use_gpu=False, threads=1)
     train(QUICK, paths, use_gpu=False, threads=1)
     assert_equal(weights(paths.checkpoints), weights(undisturbed.checkpoints))
+
+
+def test_the_generator_learns_alone_then_the_discriminator_then_both(paths):
+    settings = dataclasses.replace(
+        QUICK, epochs=2, discriminator_start_step=1, discriminator_warmup_steps=1
+    )
+    trainer = Trainer(settings, paths, use_gpu=False)
+    networks = {"generator": trainer.learner.model, "discriminator": trainer.learner.discriminator}
+    window = trainer._windows(0)[0]
+
+    def snapshot(network):
+        return {k: v.clone() for k, v in network.state_dict().items()}
+
+    for step, expected in enumerate([["generator"], ["discriminator"], list(NETWORKS)]):
+        before = {name: snapshot(network) for name, network in networks.items()}
+        losses = trainer.learner.accumulate(window, step, trainer._learning(step))
+        trainer.learner.apply(step)
+        moved = [
+            name
+            for name, network in networks.items()
+            if any(not torch.equal(v, before[name][k]) for k, v in network.state_dict().items())
+        ]
+        assert moved == expected
+        assert ("discriminator" in losses) == ("discriminator" in expected)
 
 
 def test_a_signal_within_an_epoch_saves_and_resuming_is_exact(undisturbed, paths, monkeypatch):
@@ -258,8 +282,8 @@ def test_validation_gives_the_same_numbers_twice(undisturbed):
 def test_non_finite_steps_are_skipped_named_and_counted(paths, monkeypatch, caplog):
     original = Learner.accumulate
 
-    def accumulate(learner, window, step, generator_learns=True):
-        means = original(learner, window, step, generator_learns)
+    def accumulate(learner, window, step, learning=NETWORKS):
+        means = original(learner, window, step, learning)
         if step == 1:
             next(learner.model.parameters()).grad[0] = float("nan")
         return means
@@ -273,7 +297,7 @@ def test_non_finite_steps_are_skipped_named_and_counted(paths, monkeypatch, capl
 
 
 def test_too_many_skipped_steps_stop_with_advice(paths, monkeypatch):
-    def accumulate(learner, window, step, generator_learns=True):
+    def accumulate(learner, window, step, learning=NETWORKS):
         for parameter in learner.model.parameters():
             parameter.grad = torch.full_like(parameter, float("inf"))
         return {}
@@ -287,10 +311,10 @@ def test_too_many_skipped_steps_stop_with_advice(paths, monkeypatch):
 def test_out_of_memory_splits_the_micro_batch_and_goes_on(undisturbed, paths, monkeypatch, caplog):
     original = Learner.accumulate
 
-    def accumulate(learner, window, step, generator_learns=True):
+    def accumulate(learner, window, step, learning=NETWORKS):
         if max(map(len, window)) > 1:
             raise torch.cuda.OutOfMemoryError("simulated")
-        return original(learner, window, step, generator_learns)
+        return original(learner, window, step, learning)
 
     monkeypatch.setattr(Learner, "accumulate", accumulate)
     train(dataclasses.replace(QUICK, epochs=1), paths, use_gpu=False, threads=1)
@@ -338,9 +362,9 @@ def test_new_data_continues_from_the_earlier_weights(grown, undisturbed, caplog)
     assert trainer.epochs == 1
     assert trainer.progress.step == 0
     # Its discriminator is no longer a fresh one, also after an interruption.
-    assert trainer.warmup_steps == 0
+    assert trainer.phases == (0, 0)
     trainer.run()
-    assert Trainer(settings, grown, use_gpu=False).warmup_steps == 0
+    assert Trainer(settings, grown, use_gpu=False).phases == (0, 0)
     assert json.loads(grown.summary.read_text())["epoch"] == 1
     assert list(grown.checkpoints.parent.glob("checkpoints.*/epoch0004"))
     assert "The data has changed" in caplog.text
