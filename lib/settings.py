@@ -25,8 +25,15 @@ class SettingsError(ValueError):
     """The configuration is wrong; the message lists every fault with its key."""
 
 
-def complete_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def complete_settings(
+    config: Mapping[str, Any], schema: Mapping[str, Any], name: str = "The configuration"
+) -> dict[str, Any]:
     """Return the configuration with the schema's defaults where keys are missing.
+
+    Parameters
+    ----------
+    name
+        What messages call it.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def complete_settings(config: Mapping[str, Any], schema: Mapping[str, Any]) -> d
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         faults = "\n".join(f"  - {fault}" for error in errors for fault in _describe(error))
-        raise SettingsError(f"The configuration has faults:\n{faults}")
+        raise SettingsError(f"{name} has faults:\n{faults}")
     return _fill(copy.deepcopy(dict(config)), schema)
 
 

@@ -228,7 +228,7 @@ def plain(settings: Any) -> dict:
     ("place", "settings", "elsewhere"),
     [
         (("audio",), AudioSettings(), set()),
-        (("speakers",), SpeakerSettings(), {"shards"}),
+        (("speakers",), SpeakerSettings(), {"shards", "overrides"}),
         (("dataset",), DatasetSettings(), set()),
         (("training",), TrainingSettings(), {"export"}),
         (("source", "columns"), Columns(), set()),

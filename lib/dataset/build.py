@@ -22,7 +22,7 @@ from lib.dataset.split import (
     write_decisions,
 )
 from lib.files import atomic_path
-from lib.speakers.tables import read_assignments
+from lib.speakers.tables import read_assignments, read_excluded
 from lib.text.normalise import normalise_text
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ def build_dataset(
     wavs: Mapping[str, Path],
     measurements: Path,
     assignments: Path,
+    excluded: Path,
     settings: DatasetSettings,
     state: Path,
     *,
@@ -87,6 +88,8 @@ def build_dataset(
         Table of all clips' measurements.
     assignments
         Table of the speakers.
+    excluded
+        Table of the clips that the user leaves out.
     settings
         See `DatasetSettings`.
     state
@@ -105,6 +108,7 @@ def build_dataset(
         read_measurements(measurements),
         read_assignments(assignments),
         settings,
+        read_excluded(excluded),
         seniors=decisions.keys(),
     )
     check_rejected_share(selection, settings)

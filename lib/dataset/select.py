@@ -25,6 +25,10 @@ TOO_MANY_DEVIATIONS = 5.0
 DEVIATION_SCALE = 1.4826
 
 
+# Reason of a clip that the user leaves out. It says nothing about the recordings.
+EXCLUDED = "excluded_by_user"
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a row of the source is not in the dataset.
@@ -36,7 +40,7 @@ class Rejection:
     origin
         Where the source has it.
     stage
-        Which part of the workflow found it: `source`, `audio`, `text` or `dataset`.
+        Which part of the workflow found it: `source`, `audio`, `text` or `dataset`; or `user`.
     reason
         In one word.
     value
@@ -100,6 +104,7 @@ def select_clips(
     measurements: Mapping[str, Measurement],
     assignments: Mapping[str, Assignment],
     settings: DatasetSettings,
+    excluded: Mapping[str, str],
     seniors: Collection[str] = (),
 ) -> Selection:
     """Pass every clip through the gates, one after the other.
@@ -116,6 +121,8 @@ def select_clips(
         Speaker of every converted clip, by id.
     settings
         See `DatasetSettings`.
+    excluded
+        The line by which the user leaves a clip out, by id.
     seniors
         Clips of an earlier dataset: of equal recordings these stay.
     """
@@ -125,7 +132,7 @@ def select_clips(
             Rejection(row.clip, row.origin, "source", row.reason, None, row.detail)
         )
     for clip in sorted(clips):
-        outcome = _admit(clips[clip], measurements, assignments)
+        outcome = _exclude(clips[clip], excluded) or _admit(clips[clip], measurements, assignments)
         if isinstance(outcome, Rejection):
             selection.rejections.append(outcome)
         else:
@@ -138,6 +145,12 @@ def select_clips(
         if mode != "off":
             selection.judge(mode, list(gate))
     return selection
+
+
+def _exclude(clip, excluded: Mapping[str, str]) -> Rejection | None:
+    """Leave out what the user leaves out."""
+    line = excluded.get(clip.id)
+    return line and Rejection(clip.id, clip.origin, "user", EXCLUDED, None, line)
 
 
 def _admit(
@@ -247,7 +260,7 @@ def check_rejected_share(selection: Selection, settings: DatasetSettings) -> Non
 
     All rejections go to the log: the tables of a run that stops are removed by Snakemake.
     """
-    rejected = len(selection.rejections)
+    rejected = sum(rejection.reason != EXCLUDED for rejection in selection.rejections)
     rows = rejected + len(selection.accepted)
     if selection.accepted and rejected <= settings.max_rejected_share * rows:
         return
@@ -261,6 +274,7 @@ def check_rejected_share(selection: Selection, settings: DatasetSettings) -> Non
         for reason, count in counts.most_common()
     )
     if not selection.accepted:
+        rows = len(selection.rejections)
         raise ValueError(f"no clip is left for the dataset: of {rows} rows {reasons or 'none'}")
     raise ValueError(
         f"{rejected} of {rows} rows were rejected, more than dataset.max_rejected_share "

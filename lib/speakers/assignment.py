@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,56 @@ from lib.speakers.registry import (
     load_registry,
     save_registry,
     speaker_id,
+    without_voices,
 )
 from lib.speakers.review import find_doubts, rate_confidence
+from lib.speakers.ruling import Overrides, find_split_clips, judge
 from lib.speakers.shard import Embeddings, read_embeddings
-from lib.speakers.tables import write_outputs
+from lib.speakers.tables import (
+    count_clips,
+    find_centroid,
+    group_rows,
+    write_assignment,
+    write_centroids,
+    write_excluded,
+    write_voices,
+)
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerPaths:
+    """What the assignment writes.
+
+    Attributes
+    ----------
+    assignments
+        Table: clip, speaker_id, confidence.
+    centroids
+        Parquet: speaker_id, clips, vector.
+    voices
+        JSON: every speaker's name, label, number of clips and centroid, and the doubts.
+    speaker_map
+        Table: clip, speaker_id and its place x, y on a plane.
+    excluded
+        Table: clips that the user leaves out, and by which line.
+    """
+
+    assignments: Path
+    centroids: Path
+    voices: Path
+    speaker_map: Path
+    excluded: Path
+
+
 def assign_speakers(
     shards: Sequence[Path],
-    known: Mapping[str, str],
+    clips: Mapping[str, str | None],
     settings: SpeakerSettings,
+    overrides: Overrides,
     state: Path,
-    *,
-    assignments: Path,
-    centroids: Path,
-    registry: Path,
-    speaker_map: Path,
+    paths: SpeakerPaths,
 ) -> None:
     """Give every clip with a voice vector its speaker, and keep what was given before.
 
@@ -42,22 +74,19 @@ def assign_speakers(
     ----------
     shards
         Voice vectors, as `embed_clips` writes them.
-    known
-        The source's own speaker label of each clip that has one. These stand; clips without one
-        may join these speakers.
+    clips
+        All clips of the source, with its own speaker label or None. Labels stand; clips without
+        one may join these speakers.
     settings
         See `SpeakerSettings`. When they change, clips are clustered anew, and a voice keeps the
         id with which it shares most clips.
+    overrides
+        The user's word. It stands above labels and clustering and leaves no trace in the record:
+        a line that is taken out brings back what was.
     state
         Durable record of ids and decisions, updated.
-    assignments
-        Table to write: clip, speaker_id, confidence.
-    centroids
-        Parquet to write: speaker_id, clips, vector.
-    registry
-        JSON to write: every speaker's name, label, number of clips and centroid, and the doubts.
-    speaker_map
-        Table to write: clip, speaker_id and its place x, y on a plane.
+    paths
+        Files to write.
     """
     embeddings = read_embeddings(shards)
     if not embeddings.clips:
@@ -65,27 +94,27 @@ def assign_speakers(
             f"no clip has a voice vector ({len(shards)} shards were read): all clips were rejected "
             "during conversion; see the table of rejected clips for the reasons"
         )
-    earlier = load_registry(state)
-    labels = {clip: known[clip] for clip in embeddings.clips if clip in known}
-    case = _Case(embeddings, labels, earlier, settings)
-    speakers = case.assign()
-    fixed_by_label = np.array([clip in labels for clip in embeddings.clips])
-    confidence = rate_confidence(embeddings.vectors, speakers, fixed_by_label)
-    doubts = find_doubts(embeddings.clips, speakers, case.voices, settings.min_clips)
-    updated = case.update_registry(speakers)
-    # First the record: a run that is killed here decides the same again.
-    save_registry(state, updated)
-    write_outputs(
-        embeddings,
-        speakers,
-        confidence,
-        updated,
-        doubts,
-        assignments=assignments,
-        centroids=centroids,
-        registry=registry,
-        speaker_map=speaker_map,
+    labels = {clip: clips[clip] for clip in embeddings.clips if clips.get(clip)}
+    case = _Case(embeddings, labels, load_registry(state), settings, overrides.split)
+    found = case.assign(find_split_clips(overrides, clips))
+    names = case.names()
+    ruling = judge(overrides, clips, names, set(labels.values()))
+    speakers = [ruling.moved.get(*pair) for pair in zip(embeddings.clips, found, strict=True)]
+    record = case.update_registry(found, speakers)
+    fixed = np.array([clip in labels or clip in ruling.moved for clip in embeddings.clips])
+    doubts = find_doubts(
+        embeddings.clips, speakers, case.voices, settings.min_clips, ruling.moved, ruling.merged
     )
+    final = [ruling.merged.get(speaker, speaker) for speaker in speakers]
+    confidence = rate_confidence(embeddings.vectors, final, fixed)
+    # First the record: a run that is killed here decides the same again.
+    save_registry(state, record)
+    shown = {key: record.speakers[key] for key in names.keys() - ruling.merged.keys()}
+    entries = count_clips(shown, embeddings.vectors, final)
+    write_assignment(embeddings, final, confidence, paths.assignments, paths.speaker_map)
+    write_voices(entries, ruling, doubts, paths.voices)
+    write_centroids(entries, paths.centroids)
+    write_excluded(dict(zip(embeddings.clips, final, strict=True)), ruling, paths.excluded)
 
 
 class _Case:
@@ -100,13 +129,17 @@ class _Case:
         self,
         embeddings: Embeddings,
         labels: Mapping[str, str],
-        earlier: Registry,
+        record: Registry,
         settings: SpeakerSettings,
+        splits: Collection[str],
     ) -> None:
         self.embeddings = embeddings
         self.labels = labels
-        self.earlier = earlier
+        self.record = record
+        self.earlier = earlier = without_voices(record, splits)
         self.settings = settings
+        # Ids of the voices that the user splits off, by name.
+        self.splits: dict[str, str] = {}
         self.next_number = earlier.next_number
         self.same_settings = dict(earlier.settings) == asdict(settings)
         self.vectors = embeddings.vectors.astype(np.float64)
@@ -124,8 +157,58 @@ class _Case:
             # The source names everyone: nothing to find.
             self.voices = np.unique(np.array(self.votes), return_inverse=True)[1]
 
-    def assign(self) -> list[str]:
-        """Return the speaker of every clip, in the order of the embeddings."""
+    def assign(self, split: Mapping[str, str]) -> list[str]:
+        """Return the speaker of every clip, in the order of the embeddings.
+
+        Clips in `split`, by which the user splits voices off, are judged as if they were not; but
+        new clips may be those voices'.
+        """
+        speakers = self._find_speakers()
+        rows: dict[str, list[int]] = {}
+        for row, clip in enumerate(self.embeddings.clips):
+            if clip in split:
+                rows.setdefault(split[clip], []).append(row)
+        given = {row.given: key for key, row in self.record.speakers.items() if row.given}
+        for name in sorted(rows):
+            self.splits[name] = given.get(name) or self._new_speaker()
+        self._follow_splits(speakers, {self.splits[name]: found for name, found in rows.items()})
+        return speakers
+
+    def names(self) -> dict[str, str]:
+        """Return the name of every speaker, by id."""
+        named = {key: row.name for key, row in self.earlier.speakers.items()}
+        named |= {key: name for name, key in (*self.label_ids.items(), *self.splits.items())}
+        new = range(self.record.next_number, self.next_number)
+        return {speaker_id(number): speaker_id(number) for number in new} | named
+
+    def _follow_splits(self, speakers: list[str], split: Mapping[str, list[int]]) -> None:
+        """Let new clips of a speaker be nearer to what the user split off from that speaker."""
+        taken = {row for rows in split.values() for row in rows}
+        rivals: dict[str, list[str]] = {}
+        for voice, rows in split.items():
+            for speaker in {speakers[row] for row in rows} & self.earlier.speakers.keys():
+                rivals.setdefault(speaker, []).append(voice)
+        for speaker, voices in rivals.items():
+            members = [at for at, who in enumerate(speakers) if who == speaker and at not in taken]
+            groups = {key: self._gather(split[key]).total for key in sorted(voices)}
+            kept = [at for at in members if self.votes[at] == speaker]
+            if kept:
+                groups[speaker] = self._gather(kept).total
+            nearest = self._choose_among(groups, [at for at in members if not self.settled[at]])
+            for row, choice in nearest.items():
+                speakers[row] = choice
+
+    def _choose_among(
+        self, groups: Mapping[str, np.ndarray], rows: Sequence[int]
+    ) -> dict[int, str]:
+        """Return the group whose direction is nearest to each of the clips."""
+        keys = list(groups)
+        centroids = np.array([groups[key] for key in keys])
+        centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
+        nearest = np.argmax(self.vectors[rows] @ centroids.T, axis=1) if rows else ()
+        return {row: keys[at] for row, at in zip(rows, nearest, strict=True)}
+
+    def _find_speakers(self) -> list[str]:
         speakers = list(self.votes)
         owners = self._match_owners()
         for voice in range(self.voices.max() + 1):
@@ -138,30 +221,34 @@ class _Case:
                 speakers[row] = speaker
         return speakers
 
-    def update_registry(self, speakers: Sequence[str]) -> Registry:
-        """Return the record with this round's decisions; clips that are gone leave it."""
-        names = {key: label for label, key in self.label_ids.items()}
-        entries = dict(self.earlier.speakers)
-        for key in sorted(set(speakers) | entries.keys()):
+    def update_registry(self, found: Sequence[str], speakers: Sequence[str]) -> Registry:
+        """Return the record with this round's decisions; clips that are gone leave it.
+
+        What was `found` is decided; whose the clips are by the user's word is shown.
+        """
+        names = self.names()
+        labels = {key: label for label, key in self.label_ids.items()}
+        given = {key: name for name, key in self.splits.items()}
+        entries = dict(self.record.speakers)
+        rows_found, rows = group_rows(found), group_rows(speakers)
+        for key in sorted({*found, *speakers, *entries}):
             old = entries.get(key)
-            rows = [row for row, speaker in enumerate(speakers) if speaker == key]
-            label = names.get(key)
-            name = label or (old.name if old else key)
-            entries[key] = Speaker(name, label, len(rows), self._centroid(rows, old))
+            heard = rows.get(key) or rows_found.get(key)
+            entries[key] = Speaker(
+                names.get(key) or old.name,
+                labels.get(key),
+                len(rows.get(key, ())),
+                find_centroid(self.vectors[heard]) if heard else old.centroid,
+                given.get(key) or (old.given if old else None),
+            )
         clips, digests = self.embeddings.clips, self.embeddings.digests
-        decisions = map(Decision, speakers, digests)
+        decisions = map(Decision, found, digests)
         return Registry(
             next_number=self.next_number,
             settings=asdict(self.settings),
             speakers=entries,
             decisions=dict(zip(clips, decisions, strict=True)),
         )
-
-    def _centroid(self, rows: list[int], old: Speaker | None) -> tuple[float, ...]:
-        if not rows:
-            return old.centroid
-        total = self.vectors[rows].sum(axis=0)
-        return tuple(np.round(total / np.linalg.norm(total), 6).tolist())
 
     def _new_speaker(self) -> str:
         self.next_number += 1
@@ -170,7 +257,7 @@ class _Case:
     def _identify_labels(self) -> dict[str, str]:
         """Return the speaker of every label: its own, that of a voice it now names, or a new."""
         ids = {row.label: key for key, row in self.earlier.speakers.items() if row.label}
-        unnamed = {key for key, row in self.earlier.speakers.items() if row.label is None}
+        unnamed = {k for k, row in self.earlier.speakers.items() if not (row.label or row.given)}
         decided = self.earlier.decisions
         pairs = Counter(
             (label, decided[clip].speaker)
@@ -240,9 +327,8 @@ class _Case:
         """Return the nearest of the candidates for each clip."""
         if len(candidates) == 1:
             return candidates * len(free)
-        centroids = np.array([self._gather(self._voters(key)).total for key in candidates])
-        centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
-        return [candidates[at] for at in np.argmax(self.vectors[free] @ centroids.T, axis=1)]
+        groups = {key: self._gather(self._voters(key)).total for key in candidates}
+        return list(self._choose_among(groups, free.tolist()).values())
 
     def _voters(self, speaker: str) -> np.ndarray:
         return np.array([row for row, vote in enumerate(self.votes) if vote == speaker])

@@ -1,7 +1,7 @@
 """The durable record of who is who: speaker ids never move and are never given twice."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,22 @@ class Speaker:
     Attributes
     ----------
     name
-        For people: the label of the source if it has one, else the id.
+        For people: the source's label or the user's name if there is one, else the id.
     label
         The source's own label, or None for a voice that was found.
     clips
         Number of clips; a speaker without any keeps its id.
     centroid
         Mean direction of its clips' vectors, of length one.
+    given
+        The name under which the user split this voice off, or None.
     """
 
     name: str
     label: str | None
     clips: int
     centroid: tuple[float, ...]
+    given: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,24 @@ def speaker_id(number: int) -> str:
     return f"spk{number:03d}"
 
 
+def without_voices(registry: Registry, splits: Collection[str]) -> Registry:
+    """Return the record without the voices that the user once split off, but for `splits`.
+
+    Their clips are judged again. The numbers of these voices stay taken.
+    """
+    void = {key for key, row in registry.speakers.items() if row.given and row.given not in splits}
+    return replace(
+        registry,
+        speakers={key: row for key, row in registry.speakers.items() if key not in void},
+        decisions={c: row for c, row in registry.decisions.items() if row.speaker not in void},
+    )
+
+
+def list_names(registry: Registry, splits: Collection[str]) -> dict[str, str]:
+    """Return the name of every speaker who is not gone by the user's word, by id."""
+    return {key: row.name for key, row in without_voices(registry, splits).speakers.items()}
+
+
 def load_registry(path: Path) -> Registry:
     """Read the record; without a file no speaker is known yet."""
     if not path.exists():
@@ -81,7 +102,7 @@ def load_registry(path: Path) -> Registry:
             next_number=int(value["next_number"]),
             settings=dict(value["settings"]),
             speakers={
-                key: Speaker(row["name"], row["label"], row["clips"], tuple(row["centroid"]))
+                key: Speaker(**{**row, "centroid": tuple(row["centroid"])})
                 for key, row in value["speakers"].items()
             },
             decisions={clip: Decision(*row) for clip, row in value["clips"].items()},

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,6 +16,9 @@ OTHER_VOICE = 0.6
 
 # How much nearer to its own voice than to the next a clip must be for full confidence.
 FULL_MARGIN = 0.15
+
+# A message has room for so many clips.
+MAX_LISTED = 40
 
 # Fewer of a speaker's clips than this share that cluster elsewhere are strays, not a second voice.
 DOUBTFUL_SHARE = 0.2
@@ -32,11 +36,14 @@ class Doubt:
         Whom it concerns.
     groups
         The clips as the clustering would group them now.
+    lines
+        What to write into the user's file if it is so.
     """
 
     reason: str
     speakers: list[str]
     groups: list[list[str]]
+    lines: str
 
 
 def rate_confidence(
@@ -73,9 +80,24 @@ def rate_confidence(
 
 
 def find_doubts(
-    clips: Sequence[str], speakers: Sequence[str], voices: np.ndarray, min_clips: int
+    clips: Sequence[str],
+    speakers: Sequence[str],
+    voices: np.ndarray,
+    min_clips: int,
+    settled: Collection[str] = (),
+    merged: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Doubt]:
-    """Compare the speakers with the voices that the clustering finds now."""
+    """Compare the speakers with the voices that the clustering finds now.
+
+    Parameters
+    ----------
+    clips, speakers, voices
+        Every clip with its speaker and the number of the voice it is in.
+    min_clips
+        Fewer clips than this are no voice.
+    settled, merged
+        Clips and speakers about which the user has spoken: no doubt is left there.
+    """
     table = Counter(zip(speakers, voices.tolist(), strict=True))
     totals = Counter(speakers)
     main = {
@@ -83,23 +105,42 @@ def find_doubts(
         for pair, count in table.items()
         if count >= max(min_clips, DOUBTFUL_SHARE * totals[pair[0]])
     }
-    grouped: dict[tuple[str, int], list[str]] = {pair: [] for pair in sorted(main)}
+    grouped: dict[tuple[str, int], list[str]] = {}
     for clip, *pair in zip(clips, speakers, voices.tolist(), strict=True):
-        if tuple(pair) in main:
-            grouped[tuple(pair)].append(clip)
+        if tuple(pair) in main and clip not in settled:
+            grouped.setdefault(tuple(pair), []).append(clip)
     doubts = []
     for axis, reason in ((0, "two_voices"), (1, "one_voice")):
         for key in sorted({pair[axis] for pair in grouped}):
-            pairs = [pair for pair in grouped if pair[axis] == key]
-            if len(pairs) > 1:
-                concerned = sorted({speaker for speaker, _ in pairs})
-                doubts.append(Doubt(reason, concerned, [grouped[pair] for pair in pairs]))
+            pairs = sorted(pair for pair in grouped if pair[axis] == key)
+            concerned = sorted({merged.get(speaker, speaker) for speaker, _ in pairs})
+            if len(pairs) > 1 and (axis == 0 or len(concerned) > 1):
+                groups = [grouped[pair] for pair in pairs]
+                doubts.append(Doubt(reason, concerned, groups, _suggest(reason, concerned, groups)))
     for doubt in doubts:
-        sizes = " and ".join(str(len(group)) for group in doubt.groups)
-        logger.warning(
-            "%s may be %s: groups of %s clips; ids stay as they are",
-            " and ".join(doubt.speakers),
-            doubt.reason.replace("_", " "),
-            sizes,
-        )
+        _report(doubt)
     return doubts
+
+
+def _suggest(reason: str, speakers: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
+    """Return the lines of the user's file that would settle a doubt."""
+    if reason == "one_voice":
+        return f"merge:\n  - [{', '.join(speakers)}]\n"
+    smaller = sorted(groups, key=len)[:-1]
+    lines = [
+        f"  {speakers[0]}-{letter}: [{', '.join(group)}]\n"
+        for letter, group in zip("bcdefghijklmnopqrstuvwxyz", reversed(smaller), strict=False)
+    ]
+    return "".join(["split:\n", *lines])
+
+
+def _report(doubt: Doubt) -> None:
+    listed = sum(map(len, doubt.groups)) <= MAX_LISTED or doubt.reason == "one_voice"
+    logger.warning(
+        "%s may be %s: groups of %s clips; ids stay as they are. If so, write into "
+        "config/speakers.yaml (key speakers.overrides)%s",
+        " and ".join(doubt.speakers),
+        doubt.reason.replace("_", " "),
+        " and ".join(str(len(group)) for group in doubt.groups),
+        f":\n{doubt.lines}" if listed else " the lines that the audition page has to copy",
+    )

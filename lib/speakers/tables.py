@@ -1,7 +1,7 @@
 """What the assignment leaves for others to read."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from sklearn.decomposition import PCA
 
 from lib.files import atomic_path, write_json
-from lib.speakers.registry import Registry
+from lib.speakers.registry import Speaker
 from lib.speakers.review import Doubt
+from lib.speakers.ruling import Ruling
 from lib.speakers.shard import DIMENSIONS, Embeddings
 
 
@@ -23,19 +24,27 @@ class Assignment:
     confidence: float
 
 
-def write_outputs(
+def count_clips(
+    speakers: Mapping[str, Speaker], vectors: np.ndarray, final: Sequence[str]
+) -> dict[str, Speaker]:
+    """Return the speakers with the clips and the voice that are theirs in the end."""
+    rows = group_rows(final)
+    return {
+        key: replace(row, clips=len(rows[key]), centroid=find_centroid(vectors[rows[key]]))
+        if key in rows
+        else replace(row, clips=0)
+        for key, row in sorted(speakers.items())
+    }
+
+
+def write_assignment(
     embeddings: Embeddings,
     speakers: Sequence[str],
     confidence: np.ndarray,
-    record: Registry,
-    doubts: Sequence[Doubt],
-    *,
     assignments: Path,
-    centroids: Path,
-    registry: Path,
     speaker_map: Path,
 ) -> None:
-    """Write the assignment, the centroids, the registry and the map of the speakers."""
+    """Write the speaker of every clip, and the map of the voices."""
     clips = embeddings.clips
     rated = ((c, s, f"{r:.4f}") for c, s, r in zip(clips, speakers, confidence, strict=True))
     _write_table(assignments, ("clip", "speaker_id", "confidence"), rated)
@@ -44,14 +53,43 @@ def write_outputs(
         for clip, speaker, (x, y) in zip(clips, speakers, project(embeddings.vectors), strict=True)
     )
     _write_table(speaker_map, ("clip", "speaker_id", "x", "y"), places)
-    _write_centroids(centroids, record)
+
+
+def write_voices(
+    speakers: Mapping[str, Speaker], ruling: Ruling, doubts: Sequence[Doubt], path: Path
+) -> None:
+    """Write who there is, what the user's word did to it, and what the clustering doubts."""
     write_json(
-        registry,
+        path,
         {
-            "speakers": {key: asdict(row) for key, row in sorted(record.speakers.items())},
+            "speakers": {key: asdict(row) for key, row in speakers.items()},
+            "merged": ruling.merged,
+            "excluded": sorted(ruling.excluded_speakers),
             "doubts": [asdict(doubt) for doubt in doubts],
         },
     )
+
+
+def write_excluded(speakers: Mapping[str, str], ruling: Ruling, path: Path) -> None:
+    """Write the clips that the user leaves out, and by which line.
+
+    Parameters
+    ----------
+    speakers
+        Of every clip that has one.
+    """
+    by_speaker = {
+        clip: ruling.excluded_speakers[speaker]
+        for clip, speaker in speakers.items()
+        if speaker in ruling.excluded_speakers
+    }
+    _write_table(path, ("clip", "detail"), sorted({**by_speaker, **ruling.excluded_clips}.items()))
+
+
+def read_excluded(path: Path) -> dict[str, str]:
+    """Read which clips the user leaves out, with the line that says so."""
+    lines = path.read_text("utf-8").splitlines()
+    return dict(line.split("\t") for line in lines[1:])
 
 
 def read_assignments(path: Path) -> dict[str, Assignment]:
@@ -67,6 +105,20 @@ def read_assignments(path: Path) -> dict[str, Assignment]:
     return {clip: Assignment(speaker, float(value)) for clip, speaker, value in rows}
 
 
+def group_rows(speakers: Sequence[str]) -> dict[str, list[int]]:
+    """Return the rows of every speaker."""
+    rows: dict[str, list[int]] = {}
+    for row, speaker in enumerate(speakers):
+        rows.setdefault(speaker, []).append(row)
+    return rows
+
+
+def find_centroid(vectors: np.ndarray) -> tuple[float, ...]:
+    """Return the mean direction of vectors, of length one."""
+    total = vectors.astype(np.float64).sum(axis=0)
+    return tuple(np.round(total / np.linalg.norm(total), 6).tolist())
+
+
 def project(vectors: np.ndarray) -> np.ndarray:
     """Return the place of every vector on the plane of largest variance, `(num_clips, 2)`."""
     if len(vectors) < 2:
@@ -75,8 +127,9 @@ def project(vectors: np.ndarray) -> np.ndarray:
     return PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors)
 
 
-def _write_centroids(path: Path, record: Registry) -> None:
-    rows = [(key, row) for key, row in sorted(record.speakers.items()) if row.clips]
+def write_centroids(speakers: Mapping[str, Speaker], path: Path) -> None:
+    """Write the voice of every speaker who has clips."""
+    rows = [(key, row) for key, row in sorted(speakers.items()) if row.clips]
     flat = np.array([row.centroid for _, row in rows], dtype=np.float32).reshape(-1)
     table = pa.table(
         {

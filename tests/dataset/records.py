@@ -35,6 +35,7 @@ class Source:
     clips: dict[str, Clip] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -55,6 +56,7 @@ class Source:
             {clip: self.root / f"{clip}.wav" for clip in self.clips},
             self.root / "measurements.tsv",
             self.root / "assignments.tsv",
+            self.root / "excluded.tsv",
             settings or DatasetSettings(**changes),
             self.root / "state/split.tsv",
             dataset=self.root / "dataset",
@@ -80,6 +82,8 @@ class Source:
         ]
         lines = ["clip\tspeaker_id\tconfidence", *rows]
         (self.root / "assignments.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+        lines = ["clip\tdetail", *(f"{clip}\t{line}" for clip, line in self.excluded.items())]
+        (self.root / "excluded.tsv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

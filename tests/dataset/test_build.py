@@ -282,3 +282,55 @@ def test_a_killed_build_leaves_the_old_dataset(source, monkeypatch):
     assert load(source)["train"]["id"] == before
     leftovers = [p.name for p in source.root.iterdir() if p.name.startswith(".")]
     assert leftovers == []
+
+
+def test_what_the_user_leaves_out_is_listed_and_is_no_reason_to_stop(tmp_path):
+    source = Source(tmp_path)
+    for number in range(10):
+        source.add(f"c{number}", text=f"text number {number}")
+    source.excluded = {f"c{n}": "exclude.clips: c*" for n in range(6)}
+    source.build(max_rejected_share=0.0)
+    rejected = read_rows(source.root / "rejected.tsv")
+    assert [row["clip"] for row in rejected] == [f"c{n}" for n in range(6)]
+    assert {(r["stage"], r["reason"], r["detail"]) for r in rejected} == {
+        ("user", "excluded_by_user", "exclude.clips: c*")
+    }
+    manifest = {row["clip"]: row for row in read_rows(source.root / "manifest.tsv")}
+    assert manifest["c0"]["reason"] == "excluded_by_user"
+    assert [c for c, row in manifest.items() if row["status"] == "accepted"] == [
+        "c6",
+        "c7",
+        "c8",
+        "c9",
+    ]
+
+
+def test_a_bad_clip_that_the_user_leaves_out_does_not_count(tmp_path):
+    source = Source(tmp_path)
+    for number in range(4):
+        source.add(f"c{number}", text=f"text number {number}")
+    source.add("bad", status="rejected", reason="silent", detail="silent", text="a text")
+    with pytest.raises(ValueError, match="max_rejected_share"):
+        source.build(max_rejected_share=0.0)
+    source.excluded = {"bad": "exclude.clips: bad"}
+    source.build(max_rejected_share=0.0)
+
+
+def test_a_copy_of_a_clip_that_is_left_out_stays(tmp_path):
+    source = Source(tmp_path)
+    source.add("one", text="first text", fingerprint="same")
+    source.add("two", text="other text", fingerprint="same")
+    source.excluded = {"one": "exclude.clips: one"}
+    source.build()
+    assert {row["clip"]: row["status"] for row in read_rows(source.root / "manifest.tsv")} == {
+        "one": "rejected",
+        "two": "accepted",
+    }
+
+
+def test_leaving_everything_out_is_an_error(tmp_path):
+    source = Source(tmp_path)
+    source.add("one", text="first text")
+    source.excluded = {"one": "exclude.clips: '*'"}
+    with pytest.raises(ValueError, match="no clip is left .* 1 user/excluded_by_user"):
+        source.build()

@@ -1,6 +1,6 @@
 """Selects clips, splits them and writes the Hugging Face dataset.
 
-REQUIRES  <results>/clips/, <results>/measurements.tsv, <results>/speakers/assignments.tsv
+REQUIRES  <results>/clips/, <results>/measurements.tsv, <results>/speakers/assignments.tsv, excluded.tsv
 PRODUCES  <results>/dataset/, <results>/manifest.tsv, <results>/rejected.tsv
 """
 
@@ -10,6 +10,7 @@ rule build_dataset:
         wavs=list_all_wavs,
         measurements="<results>/measurements.tsv",
         assignments="<results>/speakers/assignments.tsv",
+        excluded="<results>/speakers/excluded.tsv",
     output:
         dataset=directory("<results>/dataset"),
         manifest="<results>/manifest.tsv",

@@ -6,6 +6,7 @@ is refused here, and nothing heavy is imported.
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from lib.dataset.settings import DatasetSettings
 from lib.locking import LockedError, take_lock
 from lib.provenance import code_digest
 from lib.settings import complete_settings
+from lib.speakers.overrides import read_overrides
 from lib.text.script import check_script
 from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
 
@@ -26,9 +28,15 @@ from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
 # as long as soon as anything else runs on the same cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
+def read_schema(name):
+    """Read what a configuration file may hold."""
+    path = Path(workflow.basedir, f"workflow/schemas/{name}.schema.yaml")
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
 try:
-    schema = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
-    config.update(complete_settings(config, yaml.safe_load(schema.read_text("utf-8"))))
+    config.update(complete_settings(config, read_schema("config")))
     RESULTS = Path(config["output"])
     # They refuse values that fit their types but not each other.
     AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
@@ -36,6 +44,13 @@ try:
         Path(config["source"]["path"]),
         Columns(**config["source"]["columns"]),
         cache=RESULTS / "source",
+    )
+    # Reads the record of speaker ids too: that it is whole should be known before the work.
+    OVERRIDES = read_overrides(
+        config["speakers"]["overrides"],
+        read_schema("speakers"),
+        {clip.id: clip.speaker for clip in CORPUS.clips.values()},
+        RESULTS / "state/speakers.json",
     )
     if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
         check_base_model(config["base_model"]["source"])

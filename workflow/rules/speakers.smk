@@ -1,6 +1,6 @@
-"""Finds out who speaks: voice vectors, clustering, stable speaker ids.
+"""Finds out who speaks: voice vectors, clustering, stable speaker ids; the user has the last word.
 
-REQUIRES  <results>/clips/{clip}.wav
+REQUIRES  <results>/clips/{clip}.wav; the file speakers.overrides, read by common.smk, if there is one
 PRODUCES  <results>/embeddings/{shard}.parquet, <results>/speakers/
 """
 
@@ -32,8 +32,9 @@ rule cluster_speakers:
     output:
         assignments="<results>/speakers/assignments.tsv",
         centroids="<results>/speakers/centroids.parquet",
-        registry="<results>/speakers/registry.json",
+        voices="<results>/speakers/voices.json",
         speaker_map="<results>/speakers/map.tsv",
+        excluded="<results>/speakers/excluded.tsv",
     log:
         "<logs>/cluster_speakers.log",
     benchmark:
@@ -43,10 +44,32 @@ rule cluster_speakers:
     resources:
         mem_mb=4000,
     params:
-        settings={k: v for k, v in config["speakers"].items() if k != "shards"},
+        settings={k: v for k, v in config["speakers"].items() if k not in ("shards", "overrides")},
+        # The user's word, but for the names: those are no reason to build the dataset again.
+        overrides={k: v for k, v in asdict(OVERRIDES).items() if k != "names"},
         known=CORPUS.digest("speaker"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/speakers.json"),
         code=code_digest("lib.speakers.assignment"),
     script:
         "../scripts/cluster_speakers.py"
+
+
+rule name_speakers:
+    input:
+        "<results>/speakers/voices.json",
+    output:
+        "<results>/speakers/registry.json",
+    log:
+        "<logs>/name_speakers.log",
+    benchmark:
+        "<benchmarks>/name_speakers.tsv"
+    conda:
+        "../../envs/speakers.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        names=OVERRIDES.names,
+        code=code_digest("lib.speakers.naming"),
+    script:
+        "../scripts/name_speakers.py"

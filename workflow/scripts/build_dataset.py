@@ -15,6 +15,7 @@ build_dataset(
     {clip: Path(snakemake.params.clips, f"{clip}.wav") for clip in corpus.clips},
     Path(snakemake.input.measurements),
     Path(snakemake.input.assignments),
+    Path(snakemake.input.excluded),
     DatasetSettings(**snakemake.params.settings),
     Path(snakemake.params.state),
     dataset=Path(snakemake.output.dataset),

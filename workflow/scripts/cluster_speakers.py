@@ -4,17 +4,23 @@ from pathlib import Path
 
 from lib.corpus import load_corpus
 from lib.logs import start_log
-from lib.speakers.assignment import assign_speakers
+from lib.speakers.assignment import SpeakerPaths, assign_speakers
 from lib.speakers.clustering import SpeakerSettings
+from lib.speakers.ruling import Overrides
 
 start_log(snakemake.log[0])
+corpus = load_corpus(Path(snakemake.params.index))
 assign_speakers(
     [Path(shard) for shard in snakemake.input.shards],
-    load_corpus(Path(snakemake.params.index)).known_speakers(),
+    {clip.id: clip.speaker for clip in corpus.clips.values()},
     SpeakerSettings(**snakemake.params.settings),
+    Overrides(**snakemake.params.overrides),
     Path(snakemake.params.state),
-    assignments=Path(snakemake.output.assignments),
-    centroids=Path(snakemake.output.centroids),
-    registry=Path(snakemake.output.registry),
-    speaker_map=Path(snakemake.output.speaker_map),
+    SpeakerPaths(
+        assignments=Path(snakemake.output.assignments),
+        centroids=Path(snakemake.output.centroids),
+        voices=Path(snakemake.output.voices),
+        speaker_map=Path(snakemake.output.speaker_map),
+        excluded=Path(snakemake.output.excluded),
+    ),
 )
