@@ -27,6 +27,9 @@ BATCH_WINDOWS = 128
 WINDOW_RATE = 1.3
 MIN_COVERAGE = 0.75
 
+# Windows in either part of a clip whose parts are compared.
+MIN_PART = 2
+
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
@@ -197,9 +200,25 @@ def _encode(encoder, clips: list[_Windows]) -> Iterator[Embedding]:
     ends = np.cumsum([len(stack) for stack in stacks])
     parts = iter(np.split(torch.cat(chunks).numpy(), ends[:-1]))
     for item in clips:
-        vector, looped = _average(next(parts)), next(parts)
+        windows, looped = next(parts), next(parts)
+        vector = _average(windows)
         repeated = _average(looped) if len(looped) else vector
-        yield Embedding(item.clip, item.digest, item.duration, item.voiced, vector, repeated)
+        agreement = measure_agreement(windows)
+        yield Embedding(
+            item.clip, item.digest, item.duration, item.voiced, vector, repeated, agreement
+        )
+
+
+def measure_agreement(windows: np.ndarray) -> float | None:
+    """Return the likeness of a clip's beginning and end, split where they are most unlike.
+
+    The cosine of their mean vectors, of `(num_windows, 256) float32` windows in order. Either
+    part has two windows or more: a single one of one voice can be as far from the rest as another
+    voice is. None for a clip that does not have four, which takes 3.5 s of speech.
+    """
+    splits = range(MIN_PART, len(windows) - MIN_PART + 1)
+    pairs = ((_average(windows[:at]), _average(windows[at:])) for at in splits)
+    return min((float(before @ after) for before, after in pairs), default=None)
 
 
 def _average(windows: np.ndarray) -> np.ndarray:

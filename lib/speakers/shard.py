@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         ("voiced", pa.float64()),
         ("embedding", pa.list_(pa.float32(), DIMENSIONS)),
         ("looped", pa.list_(pa.float32(), DIMENSIONS)),
+        ("agreement", pa.float64()),
     ]
 )
 
@@ -43,6 +44,9 @@ class Embedding:
     looped
         The same for the clip's speech repeated until it fills the encoder's window of 1.6 s;
         equal to `vector` where the speech is that long.
+    agreement
+        How alike the clip's two parts sound at most unlike (`measure_agreement`); None where it is
+        too short to tell.
     """
 
     clip: str
@@ -51,6 +55,7 @@ class Embedding:
     voiced: float
     vector: np.ndarray
     looped: np.ndarray
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,15 @@ class Embeddings:
         `(num_clips, 256) float32`, rows of length one.
     voiced
         `(num_clips,) float64`, seconds of speech in each clip.
+    agreements
+        How well each clip agrees with itself, None where it is too short to tell.
     """
 
     clips: list[str]
     digests: list[str]
     vectors: np.ndarray
     voiced: np.ndarray
+    agreements: list[float | None]
 
 
 def write_shard(shard: Path, embeddings: Sequence[Embedding]) -> None:
@@ -89,6 +97,7 @@ def write_shard(shard: Path, embeddings: Sequence[Embedding]) -> None:
         pa.array([row.voiced for row in rows], pa.float64()),
         _vector_column([row.vector for row in rows]),
         _vector_column([row.looped for row in rows]),
+        pa.array([row.agreement for row in rows], pa.float64()),
     ]
     with atomic_path(shard) as temporary:
         pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary)
@@ -99,7 +108,8 @@ def read_shard(shard: Path) -> dict[str, Embedding]:
     table = _read_table(shard)
     vectors = (_matrix(table, "embedding"), _matrix(table, "looped"))
     columns = (table.column(name).to_pylist() for name in ("clip", "digest", "duration", "voiced"))
-    rows = (Embedding(*row) for row in zip(*columns, *vectors, strict=True))
+    agreements = table.column("agreement").to_pylist()
+    rows = (Embedding(*row) for row in zip(*columns, *vectors, agreements, strict=True))
     return {row.clip: row for row in rows}
 
 
@@ -116,7 +126,8 @@ def read_embeddings(shards: Sequence[Path]) -> Embeddings:
         )
     digests = table.column("digest").to_pylist()
     voiced = table.column("voiced").to_numpy()
-    return Embeddings(clips, digests, _matrix(table, "looped"), voiced)
+    agreements = table.column("agreement").to_pylist()
+    return Embeddings(clips, digests, _matrix(table, "looped"), voiced, agreements)
 
 
 def _read_table(shard: Path) -> pa.Table:

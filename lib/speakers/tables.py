@@ -18,10 +18,21 @@ from lib.speakers.shard import DIMENSIONS, Embeddings
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The speaker of one clip, and how sure that is, from 0 to 1."""
+    """The speaker of one clip.
+
+    Attributes
+    ----------
+    speaker_id
+        Whose voice it is.
+    confidence
+        How sure that is, from 0 to 1.
+    agreement
+        How alike the clip's beginning and end sound; None where it is too short to tell.
+    """
 
     speaker_id: str
     confidence: float
+    agreement: float | None = None
 
 
 def count_clips(
@@ -46,8 +57,13 @@ def write_assignment(
 ) -> None:
     """Write the speaker of every clip, and the map of the voices."""
     clips = embeddings.clips
-    rated = ((c, s, f"{r:.4f}") for c, s, r in zip(clips, speakers, confidence, strict=True))
-    _write_table(assignments, ("clip", "speaker_id", "confidence"), rated)
+    rated = (
+        (clip, speaker, f"{sure:.4f}", "" if agreement is None else f"{agreement:.4f}")
+        for clip, speaker, sure, agreement in zip(
+            clips, speakers, confidence, embeddings.agreements, strict=True
+        )
+    )
+    _write_table(assignments, ("clip", "speaker_id", "confidence", "agreement"), rated)
     places = (
         (clip, speaker, f"{x:.5f}", f"{y:.5f}")
         for clip, speaker, (x, y) in zip(clips, speakers, project(embeddings.vectors), strict=True)
@@ -95,14 +111,17 @@ def read_excluded(path: Path) -> dict[str, str]:
 def read_assignments(path: Path) -> dict[str, Assignment]:
     """Read the speaker of every clip."""
     lines = path.read_text("utf-8").splitlines()
-    expected = "clip\tspeaker_id\tconfidence"
+    expected = "clip\tspeaker_id\tconfidence\tagreement"
     if not lines or lines[0] != expected:
         raise ValueError(
             f"{path}: its first line is {lines[:1]}, expected the columns {expected!r}: "
             "delete it and run again"
         )
     rows = (line.split("\t") for line in lines[1:])
-    return {clip: Assignment(speaker, float(value)) for clip, speaker, value in rows}
+    return {
+        clip: Assignment(speaker, float(confidence), float(agreement) if agreement else None)
+        for clip, speaker, confidence, agreement in rows
+    }
 
 
 def group_rows(speakers: Sequence[str]) -> dict[str, list[int]]:

@@ -35,6 +35,7 @@ class Source:
     clips: dict[str, Clip] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
+    agreement: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -76,11 +77,11 @@ class Source:
             write_wav(self.root / f"{clip}.wav", samples, 16000)
         collect_measurements(sidecars, self.root / "measurements.tsv")
         rows = [
-            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0):.4f}"
+            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0):.4f}\t{self.agreement.get(clip, '')}"
             for clip, speaker in sorted(self.speakers.items())
             if self.measured[clip].get("status", "ok") == "ok"
         ]
-        lines = ["clip\tspeaker_id\tconfidence", *rows]
+        lines = ["clip\tspeaker_id\tconfidence\tagreement", *rows]
         (self.root / "assignments.tsv").write_text("\n".join(lines) + "\n", "utf-8")
         lines = ["clip\tdetail", *(f"{clip}\t{line}" for clip, line in self.excluded.items())]
         (self.root / "excluded.tsv").write_text("\n".join(lines) + "\n", "utf-8")

@@ -79,7 +79,7 @@ def test_the_outputs(room):
     room.add(1, "b", 8)
     found = room.run()
     lines = (room.root / "assignments.tsv").read_text().splitlines()
-    assert lines[0] == "clip\tspeaker_id\tconfidence"
+    assert lines[0] == "clip\tspeaker_id\tconfidence\tagreement"
     assert [line.split("\t")[0] for line in lines[1:]] == sorted(room.embeddings)
     assert found == {clip: "spk000" if clip[0] == "b" else "spk001" for clip in room.embeddings}
     speakers = room.registry()["speakers"]
