@@ -39,21 +39,25 @@ def tiny_config(vocab_size: int) -> VitsConfig:
     )
 
 
-def make_tiny_model(vocab_size: int, seed: int) -> VitsModel:
-    """Make the model; the same seed gives the same weights, whatever was drawn before."""
+def make_random_model(config: VitsConfig, seed: int) -> VitsModel:
+    """Make a model; the same seed gives the same weights, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = VitsModel(tiny_config(vocab_size))
+        model = VitsModel(config)
         _initialise_like_vits(model)
     return model
 
 
 @torch.no_grad()
 def _initialise_like_vits(model: VitsModel) -> None:
-    """Start as original VITS does: a quiet decoder and flows that change nothing."""
+    """Start as original VITS does: a quiet decoder, flows that change nothing, even attention."""
     for layer in model.decoder.modules():
         if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
             layer.weight.normal_(0.0, 0.01)
     for flow in model.flow.flows:
         flow.conv_post.weight.zero_()
         flow.conv_post.bias.zero_()
+    for layer in model.text_encoder.encoder.layers:
+        attention = layer.attention
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+            torch.nn.init.xavier_uniform_(projection.weight)

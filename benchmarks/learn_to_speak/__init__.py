@@ -1,0 +1,1 @@
+"""Whether a small VITS learns to speak from random weights with this project's trainer."""

@@ -1,0 +1,76 @@
+"""The recordings that are learnt from, the sentences that are held out, and a random base model."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import soundfile
+from transformers import VitsConfig
+
+from benchmarks.learn_to_speak.espeak import Espeak
+from benchmarks.learn_to_speak.sentences import invent_sentences, join
+from lib.files import write_json
+from lib.training.tiny import write_tiny_model
+
+NUM_RECORDINGS = 1_500
+NUM_HELD_OUT = 60
+SEED = 7
+
+
+def invent_corpus() -> tuple[list[str], list[list[tuple[str, str]]]]:
+    """Return the texts of the recordings, and the sentences held out of them."""
+    sentences = invent_sentences(NUM_RECORDINGS + NUM_HELD_OUT, SEED)
+    return [join(s) for s in sentences[:NUM_RECORDINGS]], sentences[NUM_RECORDINGS:]
+
+
+def write_corpus(directory: Path) -> None:
+    """Write recordings as a folder with metadata.csv, those of the held-out sentences, word times."""
+    texts, held_out = invent_corpus()
+    espeak = Espeak()
+    _speak_all(espeak, texts, directory / "recordings")
+    _speak_all(espeak, [join(sentence) for sentence in held_out], directory / "held_out")
+
+
+def _speak_all(espeak: Espeak, texts: Sequence[str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    word_starts = {}
+    with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["file_name", "text", "speaker"])
+        for number, text in enumerate(texts):
+            name = f"{number:04d}"
+            samples, word_starts[name] = espeak.speak(text)
+            soundfile.write(folder / f"{name}.wav", samples, espeak.sample_rate)
+            rows.writerow([f"{name}.wav", text, "espeak"])
+    write_json(folder / "word_starts.json", word_starts)
+
+
+def write_base_model(directory: Path, stochastic: bool) -> None:
+    """Write a VITS of 3 million random weights, with the duration predictor asked for."""
+
+    def shape(vocab_size: int) -> VitsConfig:
+        return VitsConfig(
+            vocab_size=vocab_size,
+            hidden_size=96,
+            flow_size=96,
+            num_hidden_layers=4,
+            num_attention_heads=2,
+            ffn_dim=384,
+            spectrogram_bins=513,
+            prior_encoder_num_flows=4,
+            prior_encoder_num_wavenet_layers=2,
+            posterior_encoder_num_wavenet_layers=5,
+            upsample_initial_channel=128,
+            upsample_rates=[8, 8, 4],
+            upsample_kernel_sizes=[16, 16, 8],
+            resblock_kernel_sizes=[3, 7],
+            resblock_dilation_sizes=[[1, 3], [1, 3]],
+            duration_predictor_filter_channels=96,
+            use_stochastic_duration_prediction=stochastic,
+            num_speakers=1,
+            speaker_embedding_size=0,
+            sampling_rate=16_000,
+            pad_token_id=0,
+        )
+
+    write_tiny_model(directory, SEED, shape)
