@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from lib.audio.decode import DecodeError, Recording, decode
-from lib.audio.loudness import gain_to, measure_level
+from lib.audio.loudness import Level, gain_to, measure_level
 from lib.audio.measurement import Measurement
+from lib.audio.noise import estimate_snr
 from lib.audio.settings import AudioSettings
+from lib.audio.silence import find_speech
+from lib.audio.soundprint import make_soundprint
+from lib.audio.spectrum import Spectrogram, make_spectrogram
 from lib.audio.wav import write_wav
 from lib.files import write_json
 
@@ -37,15 +41,48 @@ def convert(
         detail = f"audio.silence_threshold is {settings.silence_threshold} LUFS"
         loudest = level.loudest() if np.isfinite(level.loudest()) else None
         return reject(measured, "silent", detail, loudest, wav, sidecar, settings)
+    spectrogram = make_spectrogram(recording.samples, settings.sample_rate)
+    snr = estimate_snr(spectrogram)
+    measured = replace(measured, snr=snr and round(snr, 2), soundprint=make_soundprint(spectrogram))
+    samples = recording.samples
+    if settings.trim_silence:
+        samples, measured = _trim(samples, spectrogram, measured, settings)
+        if samples.size < settings.min_duration * settings.sample_rate:
+            detail = f"audio.min_duration is {settings.min_duration} s, silence not counted"
+            left = samples.size / settings.sample_rate
+            return reject(measured, "too_short", detail, left, wav, sidecar, settings)
+        level = measure_level(samples, settings.sample_rate)
+    samples, measured = _normalise(samples, level, measured, settings)
+    _write(measured, samples, wav, sidecar, settings)
+    return measured
+
+
+def _trim(
+    samples: np.ndarray, spectrogram: Spectrogram, measured: Measurement, settings: AudioSettings
+) -> tuple[np.ndarray, Measurement]:
+    """Cut off the silence at both ends."""
+    rate = settings.sample_rate
+    begin, end = (
+        int(np.clip(seconds * rate, 0, samples.size))
+        for seconds in find_speech(spectrogram, settings.trim_margin)
+    )
+    trimmed = {"trimmed_start": begin / rate, "trimmed_end": (samples.size - end) / rate}
+    return samples[begin:end], replace(measured, **trimmed)
+
+
+def _normalise(
+    samples: np.ndarray, level: Level, measured: Measurement, settings: AudioSettings
+) -> tuple[np.ndarray, Measurement]:
+    """Bring the samples to the loudness wanted, as int16, by one gain."""
     wanted_db = gain_to(level, settings.loudness)
     gain_db = min(wanted_db, settings.peak_ceiling - level.peak())
-    samples = np.rint(recording.samples * (FULL_SCALE * 10 ** (gain_db / 20)))
+    scaled = np.rint(samples * (FULL_SCALE * 10 ** (gain_db / 20)))
     # The ceiling is below full scale already; this holds for a ceiling of 0 dBTP.
-    samples = samples.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    measured = replace(
+    scaled = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return scaled, replace(
         measured,
-        duration=samples.size / settings.sample_rate,
-        num_samples=samples.size,
+        duration=scaled.size / settings.sample_rate,
+        num_samples=scaled.size,
         loudness_before=_rounded(level.loudness()),
         loudness_after=_rounded(level.loudness(gain_db)),
         peak_before=_rounded(level.peak()),
@@ -53,8 +90,6 @@ def convert(
         gain_db=_rounded(gain_db),
         peak_bound=gain_db < wanted_db,
     )
-    _write(measured, samples, wav, sidecar, settings)
-    return measured
 
 
 def reject(

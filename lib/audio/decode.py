@@ -9,6 +9,7 @@ import av
 import numpy as np
 import soxr
 
+from lib.audio.clipping import count_clipped
 from lib.audio.measurement import Source
 
 # Float files can hold anything; beyond 180 dB above full scale it is damage, not sound.
@@ -79,7 +80,7 @@ def _decode_container(
         raise DecodeError("no_audio", f"there is no audio track in this {file.format.name} file")
     stream = file.streams.audio[0]
     warnings: list[str] = []
-    parts, duration, first = [], 0.0, None
+    parts, duration, first, clipped, decoded = [], 0.0, None, 0, 0
     frames = _packed(_limit(_frames(file, stream, warnings), max_duration))
     # Almost always one group; some files change their format on the way.
     for key, group in groupby(frames, key=lambda f: (f.sample_rate, f.format.name, f.layout.name)):
@@ -87,7 +88,9 @@ def _decode_container(
         first = first or members[0]
         rate = _checked_rate(key[0])
         samples = np.concatenate([frame.to_ndarray() for frame in members], axis=1)
-        mono = _mix(_to_float(samples, members[0]), members[0], warnings)
+        channels = _to_float(samples, members[0])
+        clipped, decoded = clipped + count_clipped(channels), decoded + channels.size
+        mono = _mix(channels, members[0], warnings)
         duration += mono.size / rate
         parts.append(_resample(mono, rate, sample_rate))
     if first is None:
@@ -102,6 +105,7 @@ def _decode_container(
         sample_rate=first.sample_rate,
         channels=first.layout.nb_channels,
         duration=duration,
+        clipped_share=round(clipped / decoded, 6) if decoded else 0.0,
     )
     return Recording(np.concatenate(parts), source, tuple(warnings))
 

@@ -16,6 +16,7 @@ class Source:
     sample_rate: int
     channels: int
     duration: float
+    clipped_share: float  # of its samples, those in tops cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Measurement:
     peak_after: float | None = None
     gain_db: float | None = None
     peak_bound: bool = False  # the ceiling, not the loudness target, decided the gain
+    snr: float | None = None  # dB
+    trimmed_start: float = 0.0  # s
+    trimmed_end: float = 0.0
+    soundprint: str | None = None  # see lib.audio.soundprint
     warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:

@@ -15,6 +15,8 @@ class AudioSettings:
     silence_threshold: float = -50.0  # LUFS of the loudest 0.4 s
     min_duration: float = 0.5  # s
     max_duration: float = 20.0  # s
+    trim_silence: bool = False  # cut off what is before and after the speech
+    trim_margin: float = 0.2  # s of it that stay on either side
 
     def __post_init__(self) -> None:
         if not MIN_SAMPLE_RATE <= self.sample_rate <= MAX_SAMPLE_RATE:
@@ -27,6 +29,8 @@ class AudioSettings:
                 f"audio.min_duration is {self.min_duration} s and audio.max_duration is "
                 f"{self.max_duration} s, expected 0 <= minimum < maximum"
             )
+        if self.trim_margin < 0:
+            raise ValueError(f"audio.trim_margin is {self.trim_margin} s, expected 0 or more")
         if self.peak_ceiling > 0:
             raise ValueError(
                 f"audio.peak_ceiling is {self.peak_ceiling} dBTP, expected 0 or less: "

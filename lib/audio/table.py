@@ -15,7 +15,10 @@ COLUMNS = tuple(
     for field in fields(Measurement)
     for column in (SOURCE_COLUMNS if field.name == "source" else (field.name,))
 )
-TEXTS = {"clip", "status", "reason", "detail", "source_container", "source_codec"}
+TEXTS = {
+    *("clip", "status", "reason", "detail", "soundprint"),
+    *("source_container", "source_codec"),
+}
 INTEGERS = {"num_samples", "source_sample_rate", "source_channels"}
 WARNING_SEPARATOR = " | "
 

@@ -40,7 +40,7 @@ def test_sidecar_holds_everything_that_was_agreed(tmp_path):
     assert set(sidecar) == {
         *("clip", "status", "reason", "detail", "value", "source", "duration", "num_samples"),
         *("loudness_before", "loudness_after", "peak_before", "peak_after", "gain_db"),
-        *("peak_bound", "warnings"),
+        *("peak_bound", "snr", "trimmed_start", "trimmed_end", "soundprint", "warnings"),
     }
     assert sidecar["source"] == {
         "container": "wav",
@@ -48,6 +48,7 @@ def test_sidecar_holds_everything_that_was_agreed(tmp_path):
         "sample_rate": RATE,
         "channels": 1,
         "duration": 3.0,
+        "clipped_share": 0.0,
     }
     assert (sidecar["status"], sidecar["num_samples"], sidecar["duration"]) == ("ok", 48_000, 3.0)
 
