@@ -2,13 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from lib.audio.table import read_measurements
 from lib.dataset.assemble import Record, write_dataset
-from lib.dataset.select import Candidate, Selection, check_rejected_share, select_clips
+from lib.dataset.candidate import Candidate
+from lib.dataset.select import Selection, check_rejected_share, select_clips
 from lib.dataset.settings import DatasetSettings
 from lib.dataset.split import (
     TRAIN,
@@ -70,6 +71,7 @@ def build_dataset(
     settings: DatasetSettings,
     state: Path,
     *,
+    replaced: Collection[str],
     dataset: Path,
     manifest: Path,
     rejected: Path,
@@ -94,6 +96,8 @@ def build_dataset(
         See `DatasetSettings`.
     state
         Durable record of the split, updated.
+    replaced
+        Characters that `text.mapping` writes otherwise.
     dataset
         Directory of the `DatasetDict` to write.
     manifest
@@ -110,6 +114,7 @@ def build_dataset(
         settings,
         read_excluded(excluded),
         seniors=decisions.keys(),
+        replaced=replaced,
     )
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)
@@ -172,7 +177,7 @@ def _write_manifest(
             fate = ("rejected", None, None, None, None, reasons[clip], None)
         else:
             split, flags = made[clip].split, ",".join(selection.flags.get(clip, ()))
-            figures = (f"{candidate.confidence:.4f}", f"{candidate.duration:.3f}")
+            figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}")
             fate = ("accepted", split, candidate.speaker_id, *figures, None, flags)
         rows.append((clip, *fate, text, origin))
     _write_table(path, MANIFEST_COLUMNS, rows)

@@ -38,6 +38,7 @@ class Source:
     agreement: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict] = field(default_factory=dict)
+    replaced: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, clip: str, text: str, speaker: str = "spk000", **measured) -> None:
@@ -60,6 +61,7 @@ class Source:
             self.root / "excluded.tsv",
             settings or DatasetSettings(**changes),
             self.root / "state/split.tsv",
+            replaced=self.replaced,
             dataset=self.root / "dataset",
             manifest=self.root / "manifest.tsv",
             rejected=self.root / "rejected.tsv",
@@ -77,7 +79,7 @@ class Source:
             write_wav(self.root / f"{clip}.wav", samples, 16000)
         collect_measurements(sidecars, self.root / "measurements.tsv")
         rows = [
-            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0):.4f}\t{self.agreement.get(clip, '')}"
+            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0)}\t{self.agreement.get(clip, '')}"
             for clip, speaker in sorted(self.speakers.items())
             if self.measured[clip].get("status", "ok") == "ok"
         ]

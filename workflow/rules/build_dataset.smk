@@ -25,6 +25,8 @@ rule build_dataset:
         mem_mb=2000,
     params:
         settings=config["dataset"],
+        # Which characters are replaced, not by what: that is the base model's concern.
+        replaced=sorted(config["text"]["mapping"]),
         transcripts=CORPUS.digest("text", "fingerprint"),
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),

@@ -18,6 +18,7 @@ build_dataset(
     Path(snakemake.input.excluded),
     DatasetSettings(**snakemake.params.settings),
     Path(snakemake.params.state),
+    replaced=snakemake.params.replaced,
     dataset=Path(snakemake.output.dataset),
     manifest=Path(snakemake.output.manifest),
     rejected=Path(snakemake.output.rejected),
