@@ -1,14 +1,11 @@
 # From recordings with transcripts to a fine-tuned text-to-speech voice.
-#
 # Path grammar: <results> is the configuration key `output`; below it
 #   source/                     what was found in the user's source (read when the DAG is built)
-#   clips/{clip}.wav|.json      one converted clip and its measurements
-#   measurements.tsv            all of them in one table
+#   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
 #   embeddings/{shard}.parquet  voice vectors; a clip's shard follows from its id
-#   speakers/                   who speaks in which clip
+#   speakers/                   who speaks in which clip; audition.html plays them
 #   dataset/                    DatasetDict; manifest.tsv and rejected.tsv tell every clip's fate
-#   base_model/                 the base, fitted to the dataset's speakers and characters
-#   training.json               what the training came to; checkpoints/ and tensorboard/ beside it
+#   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
 #   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
 #   logs/{rule}/ benchmarks/{rule}*.tsv
 #   state/                      decisions that must outlive everything above: ids and splits
@@ -47,9 +44,16 @@ rule all:
         "<results>/model",
         "<results>/samples",
         "<results>/report/report.html",
+        "<results>/speakers/audition.html",
 
 
 # Everything up to the Hugging Face dataset, for use with another trainer.
 rule dataset:
     input:
         "<results>/dataset",
+
+
+# Everything up to the page on which to hear and correct who speaks.
+rule audition:
+    input:
+        "<results>/speakers/audition.html",

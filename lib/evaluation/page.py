@@ -42,6 +42,7 @@ thead th { position: sticky; top: 0; background: var(--card); white-space: nowra
 .note { border-left: 4px solid var(--warn); background: var(--card); padding: .5rem .9rem;
         border-radius: 0 .4rem .4rem 0; margin: .8rem 0; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+pre { overflow: auto; max-height: 12rem; margin: .5rem 0; font-size: .88rem; }
 @media print { .table { max-height: none; } audio { display: none; } }
 """
 
@@ -119,7 +120,9 @@ in the folder of the samples.</p>{% endif %}
 <h3>Rejected clips</h3>
 {{ grid("Rejected clips", rejected) }}
 <h2 id="speakers">Speakers</h2>
-{% for doubt in doubts %}<p class="note">{{ doubt }}</p>
+{% for said, lines in doubts %}<div class="note"><p>{{ said }} If it is so, write this into
+config/speakers.yaml and run again; the audition page plays the clips:</p>
+<pre>{{ lines }}</pre></div>
 {% endfor %}
 {{ grid("Speakers", speakers) }}
 {{ plots("speakers") }}

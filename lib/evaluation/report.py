@@ -15,6 +15,7 @@ from lib.evaluation.sound import embed_sound
 from lib.evaluation.tables import (
     Example,
     collect_examples,
+    describe_doubt,
     format_duration,
     label_speaker,
     read_table,
@@ -97,7 +98,7 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
             "base_model/base.json",
         ),
         "speakers": _list_speakers(accepted, registry),
-        "doubts": [_describe_doubt(doubt, names) for doubt in registry["doubts"]],
+        "doubts": [(describe_doubt(d, names), d["lines"]) for d in registry["doubts"]],
         "vocabulary": _list_characters(vocabulary),
         "vocabulary_summary": _sum_up_characters(vocabulary),
     }
@@ -211,19 +212,6 @@ def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str,
     ]
     columns = ("id", "name", "known from", "train", "validation", "speech")
     return Table.cut(columns, rows, "There are no speakers.", "speakers/registry.json")
-
-
-def _describe_doubt(doubt: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Say what the clustering now sees otherwise."""
-    concerned = [label_speaker(speaker, names) for speaker in doubt["speakers"]]
-    sizes = " and ".join(f"{len(group):,}" for group in doubt["groups"])
-    clips = "; ".join(", ".join(group[:3]) for group in doubt["groups"])
-    what = {
-        "two_voices": f"{' and '.join(concerned)} may be more than one voice",
-        "one_voice": f"{' and '.join(concerned)} may be one and the same voice",
-    }
-    said = what.get(doubt["reason"], f"{' and '.join(concerned)}: {doubt['reason']}")
-    return f"{said} (groups of {sizes} clips, for instance {clips}). The ids stay as they are."
 
 
 def _list_characters(vocabulary: Sequence[Mapping[str, str]]) -> Table:

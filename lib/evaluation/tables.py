@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lib.files import read_json
 
@@ -35,6 +36,19 @@ def format_duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.2f} h"
+
+
+def describe_doubt(doubt: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Say what the clustering now sees otherwise."""
+    concerned = [label_speaker(speaker, names) for speaker in doubt["speakers"]]
+    sizes = " and ".join(f"{len(group):,}" for group in doubt["groups"])
+    clips = "; ".join(", ".join(group[:3]) for group in doubt["groups"])
+    what = {
+        "two_voices": f"{' and '.join(concerned)} may be more than one voice",
+        "one_voice": f"{' and '.join(concerned)} may be one and the same voice",
+    }
+    said = what.get(doubt["reason"], f"{' and '.join(concerned)}: {doubt['reason']}")
+    return f"{said} (groups of {sizes} clips, for instance {clips}). The ids stay as they are."
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Overrides:
     names
         What a speaker is called.
     merge
-        Groups of speakers who are one; the first of each keeps its id.
+        Groups of speakers who are one; the first of each keeps its id, unless another group
+        merges that one too.
     assign
         Clips by the speaker whose they are.
     split
@@ -175,21 +176,30 @@ class _Hearing:
         ]
 
     def _merge(self) -> dict[str, str]:
-        merged: dict[str, str] = {}
-        seen: dict[str, str] = {}
+        """Return under whom each merged speaker goes; groups may follow from one another."""
+        heads: dict[str, str] = {}
         for group in self.overrides.merge:
             place = f"merge [{', '.join(group)}]"
-            found = [self._find_speaker(place, reference) for reference in group]
-            keys = [key for key in found if key]
-            for key in keys:
-                if key in seen:
-                    twice = "twice" if seen[key] == place else f"also in {seen[key]}"
+            keys = [key for reference in group if (key := self._find_speaker(place, reference))]
+            for key in keys[1:]:
+                if key == keys[0]:
+                    self.faults.append(f"{place}: {key} stands there twice")
+                elif heads.setdefault(key, keys[0]) != keys[0]:
                     self.faults.append(
-                        f"{place}: {key} stands there {twice}; write all that are one voice "
-                        "into one group, each once"
+                        f"{place}: {key} is merged into {heads[key]} already; write all that are "
+                        "one voice into one group"
                     )
-                seen[key] = place
-            merged |= {key: keys[0] for key in keys[1:]}
+        merged = {}
+        for key in heads:
+            last, passed = key, []
+            while last in heads and last not in passed:
+                passed.append(last)
+                last = heads[last]
+            if last in passed:
+                circle = ", ".join(sorted(passed[passed.index(last) :]))
+                self.faults.append(f"merge: {circle} are merged into each other; say it once")
+                return {}
+            merged[key] = last
         return merged
 
     def _name(self) -> dict[str, str]:

@@ -70,11 +70,12 @@ class Run:
                 (clip, "accepted", split, speaker, *figures, "", "", self.clip_text, "row 1")
             )
             places.append((clip, speaker, f"{number % 5:.5f}", f"{number % 3:.5f}"))
-            assignments.append((clip, speaker, "0.0500" if clip.endswith("_1") else "1.0000"))
+            sure = "0.0500" if clip.endswith("_1") else "1.0000"
+            assignments.append((clip, speaker, sure, ""))
         self._table("manifest.tsv", MANIFEST_COLUMNS, manifest)
         self._table("rejected.tsv", REJECTED_COLUMNS, self.rejected)
         self._table("speakers/map.tsv", ("clip", "speaker_id", "x", "y"), places)
-        header = ("clip", "speaker_id", "confidence")
+        header = ("clip", "speaker_id", "confidence", "agreement")
         self._table("speakers/assignments.tsv", header, assignments)
         self._table("base_model/vocabulary.tsv", HEADER, self.characters)
 
@@ -108,7 +109,7 @@ class Run:
             }
             for speaker, count in self.clips_per_speaker.items()
         }
-        registry = {"speakers": entries, "doubts": self.doubts}
+        registry = {"speakers": entries, "merged": {}, "excluded": [], "doubts": self.doubts}
         write_json(self.folder / "speakers/registry.json", registry)
         base = {
             "source": self.source,

@@ -140,7 +140,14 @@ def test_hostile_text_stays_text(run):
     run.rejected = [("clip", HOSTILE, "audio", HOSTILE, HOSTILE, HOSTILE)]
     run.excluded = {"clip_spk000_1": HOSTILE}
     run.characters = [(HOSTILE, HOSTILE, "1", "1", HOSTILE)]
-    run.doubts = [{"reason": "two_voices", "speakers": ["spk000"], "groups": [["a"], ["b"]]}]
+    run.doubts = [
+        {
+            "reason": "two_voices",
+            "speakers": ["spk000"],
+            "groups": [["a"], ["b"]],
+            "lines": HOSTILE,
+        }
+    ]
     run.source = HOSTILE
     path, page = write(run.write(), title=HOSTILE)
     assert not page.all("script")
@@ -160,7 +167,12 @@ def test_numbers_and_tables(run):
     run.labels = {"spk001": "anna"}
     run.names = {"spk001": "anna"}
     run.doubts = [
-        {"reason": "one_voice", "speakers": ["spk000", "spk001"], "groups": [["a"] * 4, ["b"]]}
+        {
+            "reason": "one_voice",
+            "speakers": ["spk000", "spk001"],
+            "groups": [["a"] * 4, ["b"]],
+            "lines": "merge:\n  - [spk000, spk001]\n",
+        }
     ]
     words = write(run.write(), figures=False)[1].words()
     assert "Clips in the dataset 7 5 train, 2 validation" in words
@@ -171,6 +183,7 @@ def test_numbers_and_tables(run):
     assert "clip_spk000_1 90 tokens cannot be aligned to 60 frames" in words
     assert "spk001 anna the source 2 1 10.5 s" in words
     assert "spk000 and spk001 · anna may be one and the same voice (groups of 4 and 1" in words
+    assert "merge: - [spk000, spk001]" in words
     assert "é LATIN SMALL LETTER E WITH ACUTE 3 2 written as 'e'" in words
     assert "2 different characters; 1 of them" in words
     assert "LATIN SMALL LETTER A 9" not in words

@@ -132,10 +132,14 @@ def test_what_is_no_such_file_is_refused(tmp_path, text, said):
             "clip 'monday_1' and 1 more stands in assign.spk000 and in split.New",
         ),
         (
-            "merge: [[spk000, spk001], [spk001, spk004]]",
-            "spk001 stands there also in merge [spk000, spk001]",
+            "merge: [[spk000, spk001], [spk004, spk001]]",
+            "merge [spk004, spk001]: spk001 is merged into spk000 already",
         ),
         ("merge: [[spk000, spk000]]", "spk000 stands there twice"),
+        (
+            "merge: [[spk000, spk001], [spk001, spk000]]",
+            "spk000, spk001 are merged into each other",
+        ),
         (
             "merge: [[spk000, spk001]]\nnames: {spk001: A}",
             "names.spk001: spk001 is merged into spk000: write spk000 here",
@@ -166,6 +170,12 @@ def test_what_does_not_fit_is_refused(tmp_path, text, said):
 def test_all_faults_are_said_at_once(tmp_path):
     said = refuse(tmp_path, "names: {spk00: A}\nexclude: {clips: [nothing], speakers: [spk77]}")
     assert said.count("\n  - ") == 3
+
+
+def test_merges_that_follow_from_one_another_are_one(tmp_path):
+    """What is pasted later may merge on."""
+    word = parse(tmp_path, "merge:\n  - [spk001, spk004]\nmerge:\n  - [spk000, spk001]\n")
+    assert judge(word, CLIPS, KNOWN).merged == {"spk001": "spk000", "spk004": "spk000"}
 
 
 def test_a_clip_that_is_named_wins_over_a_pattern(tmp_path):

@@ -81,7 +81,7 @@ class Project:
             jobs = Counter({rule: int(n) for rule, n in table if rule != "total"})
         else:
             jobs = Counter(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", done.stdout))
-        for target in ("all", "dataset"):
+        for target in ("all", "dataset", "audition"):
             jobs.pop(target, None)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]

@@ -1,8 +1,45 @@
-"""Lets the voice speak and shows what the run did.
+"""Shows who speaks, before the training; then lets the voice speak and shows what the run did.
 
 REQUIRES  <results>/model, <results>/dataset and the tables of the earlier stages
-PRODUCES  <results>/samples/{speaker}/*.wav, <results>/report/report.html and the figures in it
+PRODUCES  <results>/speakers/audition.html, <results>/samples/{speaker}/*.wav,
+          <results>/report/report.html and the figures in it
 """
+
+
+# Needs nothing of the dataset and the training: speakers are put right before those.
+rule write_audition:
+    input:
+        assignments="<results>/speakers/assignments.tsv",
+        speaker_map="<results>/speakers/map.tsv",
+        registry="<results>/speakers/registry.json",
+        excluded="<results>/speakers/excluded.tsv",
+        measurements="<results>/measurements.tsv",
+    output:
+        report(
+            "<results>/speakers/audition.html",
+            caption="../report/audition.rst",
+            category="Speakers",
+            labels={"figure": "clips to hear and to correct"},
+        ),
+    log:
+        "<logs>/write_audition.log",
+    benchmark:
+        "<benchmarks>/write_audition.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        transcripts=CORPUS.digest("text"),
+        min_confidence=config["dataset"]["min_confidence"],
+        min_agreement=config["dataset"].get("min_agreement", 0.0),
+        source=config["source"],
+        file=config["speakers"]["overrides"] or "config/speakers.yaml",
+        clips=str(RESULTS / "clips"),
+        index=str(RESULTS / "source"),
+        code=code_digest("lib.evaluation.audition"),
+    script:
+        "../scripts/write_audition.py"
 
 
 rule synthesize_samples:
