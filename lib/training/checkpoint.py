@@ -40,6 +40,9 @@ class Progress:
     best_score: float | None = None
     best_epoch: int | None = None
     micro_batch: int | None = None
+    """Clips in a micro-batch."""
+    memory_budget: int | None = None
+    """Largest cost of one, see `lib.training.memory`; smaller after memory ran out."""
     finished: bool = False
 
 

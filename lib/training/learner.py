@@ -1,5 +1,6 @@
 """Both networks with all that changes while they learn: one optimizer step, and its state."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
@@ -35,12 +36,18 @@ class Learner:
         self.model = prepare_for_training(VitsModel.from_pretrained(base.directory))
         self.model.to(self.device)
         self.discriminator = base.load_discriminator(settings).to(self.device)
+        if settings.speakers_only_epochs and self.model.config.num_speakers < 2:
+            raise ValueError(
+                "training.speakers_only_epochs asks for a base with several speakers, and "
+                f"{base.source} with this dataset has one; set it to 0"
+            )
         self.ema = MovingAverage(self.model, settings.ema_decay)
         self.optimizers = {
             "generator": self._optimizer(self.model),
             "discriminator": self._optimizer(self.discriminator),
         }
         self.learning = list(NETWORKS)
+        self.data_seconds = 0.0
         self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)
 
     # ------------------------------------------------------------------ one step
@@ -74,7 +81,9 @@ class Learner:
         means: dict[str, Tensor] = {}
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         for number in range(rank, len(window), processes):
+            began = time.perf_counter()
             batch = collate(window[number]).to(self.device)
+            self.data_seconds += time.perf_counter() - began
             torch.manual_seed(step_seed(self.settings.seed, step, number))
             with self.accelerator.autocast():
                 losses = forward_step(
@@ -90,20 +99,22 @@ class Learner:
                 means[name] = means.get(name, 0) + value
         return means
 
-    def apply(self, step: int) -> tuple[bool, dict[str, Tensor]]:
-        """Step both optimizers if all gradients are finite.
+    def apply(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Step the optimizers if all gradients are finite, without waiting for the device.
 
         Returns
         -------
         tuple
-            Whether the step was taken, and the gradient norm of each network that learns.
+            Whether the step was taken, ``()`` bool on the device, and the gradient norm of each
+            network that learns.
         """
         norms = self._finish_gradients()
-        finite = all(torch.isfinite(norm) for norm in norms.values())
-        if finite:
-            for name in norms:
-                self.scaler.step(self.optimizers[name])
-            self.ema.update(step)
+        finite = torch.isfinite(torch.stack(list(norms.values()))).all()
+        for name in norms:
+            # A fused optimizer reads this on the device and then leaves everything as it is.
+            self.optimizers[name].found_inf = (~finite).float()
+            self.optimizers[name].step()
+        self.ema.update(step)
         self.scaler.update()
         return finite, norms
 
@@ -117,6 +128,15 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
         return rate
+
+    def freeze(self, epoch: int) -> None:
+        """Let those parts of the generator learn that the settings allow in an epoch."""
+        text_rests = epoch < self.settings.freeze_text_encoder_epochs
+        others_rest = epoch < self.settings.speakers_only_epochs
+        for name, parameter in self.model.named_parameters():
+            of_speakers = name.startswith("embed_speaker") or ".cond" in name
+            rests = others_rest or (text_rests and name.startswith("text_encoder"))
+            parameter.requires_grad_(of_speakers or not rests)
 
     def _optimizer(self, network: nn.Module) -> torch.optim.AdamW:
         """AdamW; the speaker table in a group with its own learning-rate factor."""
@@ -133,6 +153,7 @@ class Learner:
             betas=settings.betas,
             eps=settings.epsilon,
             weight_decay=settings.weight_decay,
+            fused=True,
         )
 
     def _finish_gradients(self) -> dict[str, Tensor]:
@@ -140,12 +161,16 @@ class Learner:
         norms = {}
         for name in self.learning:
             optimizer = self.optimizers[name]
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            groups = optimizer.param_groups
+            parameters = [p for group in groups for p in group["params"] if p.requires_grad]
             if self.accelerator.num_processes > 1:
                 self._sum_over_processes(parameters)
             self.scaler.unscale_(optimizer)
-            limit = self.settings.gradient_clip or float("inf")
-            norms[name] = nn.utils.clip_grad_norm_(parameters, limit)
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            norms[name] = nn.utils.get_total_norm(gradients)
+            if self.settings.gradient_clip is not None:
+                limit = self.settings.gradient_clip
+                nn.utils.clip_grads_with_norm_(parameters, limit, norms[name])
         return norms
 
     def _sum_over_processes(self, parameters: list[nn.Parameter]) -> None:

@@ -18,7 +18,6 @@ from transformers import VitsTokenizer
 from lib.files import write_json
 from lib.locking import take_lock
 from lib.training.base_model import BaseModel
-from lib.training.batching import plan_epoch
 from lib.training.checkpoint import (
     Progress,
     newest_checkpoint,
@@ -27,15 +26,17 @@ from lib.training.checkpoint import (
     save_checkpoint,
     saved_step,
 )
-from lib.training.data import TrainingClip, load_clips
+from lib.training.data import load_clips
 from lib.training.device import start_accelerator
+from lib.training.guard import SkippedSteps
 from lib.training.interruption import Interruption
 from lib.training.learner import NETWORKS, ClipWindow, Learner
-from lib.training.memory import bound_memory, choose_micro_batch, fits_in_memory, free_memory
-from lib.training.monitor import Monitor, mel_picture
+from lib.training.memory import bound_memory, fits_in_memory
+from lib.training.monitor import Monitor, Pace, mel_picture
 from lib.training.resumption import Resumption, decide_resumption, describe_recipe
 from lib.training.settings import TrainingSettings
 from lib.training.validation import choose_clips, validate
+from lib.training.windows import Windows
 from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
@@ -50,10 +51,6 @@ class TrainingPaths:
     checkpoints: Path
     tensorboard: Path
     summary: Path
-
-
-class TrainingDivergedError(RuntimeError):
-    """Too many steps in a row gave no finite gradient."""
 
 
 def train(
@@ -130,6 +127,7 @@ class Trainer:
         self.progress = Progress()
         vocabulary = self.tokenizer.get_vocab()
         self.recipe = describe_recipe(settings, self.base, vocabulary, [*self.clips, *held_out])
+        self.skipped = SkippedSteps(self.progress, settings.max_skipped_steps)
         self._go_on()
         continued = self.recipe["continued"]
         self.epochs = settings.continue_epochs if continued else settings.epochs
@@ -137,9 +135,9 @@ class Trainer:
         start = 0 if continued else settings.discriminator_start_step
         # Steps in which the generator learns alone, then steps in which the discriminator does.
         self.phases = start, start + (settings.discriminator_warmup_steps if fresh else 0)
-        self.progress.micro_batch = self.progress.micro_batch or self._probe_micro_batch()
-        self.micro_batch_limit = self.progress.micro_batch
-        self.skipped_in_a_row = 0
+        self.windows = Windows(self.clips, settings, self.progress)
+        self.windows.probe(self._fits)
+        self.pace = Pace()
         self.last_save = time.monotonic()
 
     # ------------------------------------------------------------------ the loop
@@ -155,12 +153,13 @@ class Trainer:
             If steps keep giving no finite gradient.
         """
         progress = self.progress
-        total = self.epochs * len(self._windows(0))
+        total = self.epochs * len(self.windows.of_epoch(0))
         main = self.accelerator.is_main_process
         monitor = Monitor(self.paths.tensorboard, total, progress.step, main)
         with Interruption() as interruption:
-            while progress.epoch < self.epochs:
-                windows = self._windows(progress.epoch)
+            while progress.epoch < self.epochs and not self._is_stale():
+                windows = self.windows.of_epoch(progress.epoch)
+                self.learner.freeze(progress.epoch)
                 while progress.window < len(windows):
                     self._train_window(windows[progress.window], monitor)
                     progress.window += 1
@@ -178,22 +177,24 @@ class Trainer:
     def _train_window(self, window: ClipWindow, monitor: Monitor) -> None:
         """One optimizer step of both networks."""
         progress, learner = self.progress, self.learner
-        window = self._split(window)
+        window = self.windows.fit(window)
         learning_rate = learner.set_learning_rate(progress)
         try:
             means = learner.accumulate(window, progress.step, self._learning(progress.step))
         except torch.cuda.OutOfMemoryError:
             # No state has changed yet: the same window again, in smaller parts.
-            self._shrink_micro_batch()
+            self.windows.shrink(window)
             return self._train_window(window, monitor)
         taken, norms = learner.apply(progress.step)
-        self.skipped_in_a_row = 0 if taken else self.skipped_in_a_row + 1
-        if not taken:
-            self._report_skipped(window)
+        self.skipped.add(progress.step, taken, window)
+        self.pace.count(sum(map(len, window)))
         shown = {}
         if progress.step % self.settings.log_every == 0:
+            # Only here, and before a save, does the loop wait for the device.
+            self.skipped.read()
             shown = {name: float(value) for name, value in means.items()}
             extra = {"learning_rate": learning_rate, "skipped_steps": progress.skipped_steps}
+            extra |= self.pace.read(learner.data_seconds)
             if self.device.type == "cuda":
                 extra["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
             for group, values in (
@@ -219,6 +220,9 @@ class Trainer:
         step = progress.step - 1
         if self.held_out and (last or progress.epoch % settings.validate_every == 0):
             self._validate(monitor, step)
+        if self._is_stale():
+            logger.info("No better validation score since epoch %d: stopping", progress.best_epoch)
+            last = True
         if last or progress.epoch % settings.samples_every == 0:
             with self.learner.ema.applied():
                 for speaker, row in self.base.speakers.items():
@@ -226,6 +230,17 @@ class Trainer:
                     monitor.audio(f"samples/{speaker}", waveform, step)
         progress.finished = last
         self._save_epoch()
+
+    def _is_stale(self) -> bool:
+        """Whether validation has not improved for as long as early stopping waits."""
+        patience, best = self.settings.early_stopping_epochs, self.progress.best_epoch
+        return None not in (patience, best) and self.progress.epoch - best >= patience
+
+    def _fits(self, window: ClipWindow) -> bool:
+        """Whether both networks can learn from a window at once."""
+        if self.device.type != "cuda":
+            return True
+        return fits_in_memory(lambda: self.learner.accumulate(window, step=0))
 
     def _validate(self, monitor: Monitor, at: int) -> None:
         """Measure the averaged weights on the validation clips; keep the best."""
@@ -237,7 +252,7 @@ class Trainer:
                 self.learner.spectrogram,
                 settings.loss_weights,
                 settings.segment_frames,
-                self.micro_batch_limit,
+                self.progress.micro_batch,
                 settings.seed,
                 self.device,
             )
@@ -252,54 +267,6 @@ class Trainer:
         if result.score < best:
             progress.best_score, progress.best_epoch = result.score, progress.epoch
 
-    # ------------------------------------------------------------------ windows and memory
-
-    def _windows(self, epoch: int) -> list[ClipWindow]:
-        """Arrange the clips of an epoch: a function of the seed, the epoch and the micro-batch."""
-        micro_batch = self.progress.micro_batch
-        accumulation = max(1, round(self.settings.effective_batch / micro_batch))
-        lengths = [len(clip.audio) for clip in self.clips]
-        plan = plan_epoch(lengths, micro_batch, accumulation, self.settings.seed, epoch)
-        return [[[self.clips[i] for i in part] for part in window] for window in plan]
-
-    def _split(self, window: ClipWindow) -> ClipWindow:
-        """Cut micro-batches to what memory has turned out to hold."""
-        size = self.micro_batch_limit
-        return [part[i : i + size] for part in window for i in range(0, len(part), size)]
-
-    def _shrink_micro_batch(self) -> None:
-        if self.micro_batch_limit == 1:
-            raise MemoryError(
-                "a single clip does not fit into training.memory_gb: raise it, or lower "
-                "audio.max_duration"
-            )
-        self.micro_batch_limit = (self.micro_batch_limit + 1) // 2
-        free_memory()
-        logger.warning("Out of memory: micro-batches are split to %d", self.micro_batch_limit)
-
-    def _probe_micro_batch(self) -> int:
-        """Find the largest micro-batch whose worst case stays within the memory budget."""
-        longest: list[TrainingClip] = sorted(self.clips, key=lambda clip: -len(clip.audio))
-
-        def fits(micro_batch: int) -> bool:
-            if self.device.type != "cuda":
-                return True
-            worst = (longest * micro_batch)[:micro_batch]
-            return fits_in_memory(lambda: self.learner.accumulate([worst], step=0))
-
-        return choose_micro_batch(self.settings.effective_batch, self.settings.accumulation, fits)
-
-    def _report_skipped(self, window: ClipWindow) -> None:
-        self.progress.skipped_steps += 1
-        clips = ", ".join(clip.id for micro_batch in window for clip in micro_batch)
-        logger.warning("Step %d skipped: no finite gradient. Clips: %s", self.progress.step, clips)
-        if self.skipped_in_a_row > self.settings.max_skipped_steps:
-            raise TrainingDivergedError(
-                f"{self.skipped_in_a_row} steps in a row gave no finite gradient. The last "
-                f"checkpoint in {self.paths.checkpoints} is whole. Try training.precision: bf16 "
-                "(or fp32), a lower training.learning_rate, or listen to the clips named above."
-            )
-
     # ------------------------------------------------------------------ state
 
     def _go_on(self) -> None:
@@ -308,7 +275,7 @@ class Trainer:
         decision = decide_resumption(found, self.recipe, self.settings)
         if decision is Resumption.RESUME:
             self.learner.restore(found)
-            self.progress = found.progress
+            self.progress = self.skipped.progress = found.progress
             self.recipe["continued"] = found.recipe["continued"]
             logger.info("Going on at epoch %d, step %d", self.progress.epoch, self.progress.step)
             if self.progress.epoch and not self.progress.window:
@@ -340,6 +307,7 @@ class Trainer:
 
     def _save(self, name: str) -> None:
         self.last_save = time.monotonic()
+        self.skipped.read()
         if self.accelerator.is_main_process:
             checkpoint = self.learner.checkpoint(self.progress, self.recipe)
             save_checkpoint(self.paths.checkpoints / name, checkpoint)

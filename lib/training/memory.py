@@ -1,15 +1,48 @@
-"""Chooses the micro-batch that the memory budget allows."""
+"""Divides a step into micro-batches that the memory budget allows."""
 
 import gc
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
 logger = logging.getLogger(__name__)
 
 _FEWEST_MICRO_BATCHES = 2
+
+SEGMENT_COST = 32
+"""Memory of a frame that the decoder and the discriminator see, in frames that only the rest of
+the generator sees: 5.7 MB and 0.18 MB of saved activations in fp32 at the size of MMS-TTS."""
+
+
+@dataclass(frozen=True)
+class MicroBatches:
+    """How a step is divided so that it fits into memory."""
+
+    clips: int
+    """At most so many clips in a micro-batch."""
+    budget: int | None = None
+    """Largest cost of a micro-batch, see `memory_cost`; None does not bound it."""
+
+    def split(self, frames: Sequence[int], segment_frames: int) -> list[slice]:
+        """Divide a micro-batch of clips of so many frames into parts within the budget."""
+        size = len(frames)
+        while size > 1 and self.budget is not None:
+            parts = [frames[i : i + size] for i in range(0, len(frames), size)]
+            if max(memory_cost(part, segment_frames) for part in parts) <= self.budget:
+                break
+            size -= 1
+        return [slice(i, i + size) for i in range(0, len(frames), size)]
+
+
+def memory_cost(frames: Sequence[int], segment_frames: int) -> int:
+    """Memory that a micro-batch takes, in padded frames.
+
+    Every clip costs as much as the longest beside it, and its segment.
+    """
+    return len(frames) * (max(frames) + SEGMENT_COST * segment_frames)
 
 
 def bound_memory(device: torch.device, memory_gb: float) -> None:
@@ -19,19 +52,26 @@ def bound_memory(device: torch.device, memory_gb: float) -> None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_gb * 2**30 / total), device)
 
 
-def choose_micro_batch(
-    effective_batch: int, accumulation: int | str, fits: Callable[[int], bool]
-) -> int:
-    """Return the largest micro-batch that fits, for at least two micro-batches a step.
+def choose_micro_batches(
+    effective_batch: int,
+    accumulation: int | str,
+    frames: Sequence[int],
+    segment_frames: int,
+    fits: Callable[[int], bool],
+) -> MicroBatches:
+    """Find out how many of the longest clips fit, and divide a step of usual clips by that.
 
     Parameters
     ----------
     effective_batch
         Clips per optimizer step.
     accumulation
-        A number fixes the micro-batch at ``effective_batch / accumulation``.
+        A number fixes the micro-batch at ``effective_batch / accumulation``; `auto` takes the
+        fewest micro-batches, from two, that clips of median length need.
+    frames
+        Of every clip of the training.
     fits
-        Says whether a step with so many clips, the longest ones, stays within the budget.
+        Says whether a step with so many of the longest clips stays within the memory.
 
     Raises
     ------
@@ -39,21 +79,26 @@ def choose_micro_batch(
         If not even one clip fits.
     """
     if accumulation != "auto":
-        return math.ceil(effective_batch / int(accumulation))
+        return MicroBatches(math.ceil(effective_batch / int(accumulation)))
     steps = range(min(_FEWEST_MICRO_BATCHES, effective_batch), effective_batch + 1)
-    for micro_batch in dict.fromkeys(math.ceil(effective_batch / k) for k in steps):
-        if fits(micro_batch):
-            logger.info(
-                "Micro-batch %d, %d to a step of %d clips",
-                micro_batch,
-                math.ceil(effective_batch / micro_batch),
-                effective_batch,
-            )
-            return micro_batch
-    raise MemoryError(
-        "not even one clip fits into training.memory_gb: raise it, or lower audio.max_duration "
-        "so that the longest clips are shorter"
+    sizes = list(dict.fromkeys(math.ceil(effective_batch / k) for k in steps))
+    most = next((size for size in sizes if fits(size)), None)
+    if most is None:
+        raise MemoryError(
+            "not even one clip fits into training.memory_gb: raise it, or lower "
+            "audio.max_duration so that the longest clips are shorter"
+        )
+    budget = memory_cost([max(frames)] * most, segment_frames)
+    usual = sorted(frames)[len(frames) // 2]
+    clips = next(n for n in sizes if memory_cost([usual] * n, segment_frames) <= budget)
+    logger.info(
+        "Micro-batch %d, %d to a step of %d clips; of the longest clips %d at once",
+        clips,
+        math.ceil(effective_batch / clips),
+        effective_batch,
+        most,
     )
+    return MicroBatches(clips, budget)
 
 
 def fits_in_memory(run: Callable[[], None]) -> bool:

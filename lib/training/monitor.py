@@ -1,6 +1,7 @@
 """What a training shows: TensorBoard scalars, pictures and audio, and a progress bar."""
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,34 @@ class Monitor:
         self.bar.close()
         if self.writer:
             self.writer.close()
+
+
+class Pace:
+    """How fast the training goes, between two readings."""
+
+    def __init__(self) -> None:
+        self.clips = 0
+        self.began = time.perf_counter()
+        self.data_seconds = 0.0
+
+    def count(self, clips: int) -> None:
+        """Add the clips of a step."""
+        self.clips += clips
+
+    def read(self, data_seconds: float) -> dict[str, float]:
+        """Return clips per second and the share of the time that went into loading them.
+
+        Parameters
+        ----------
+        data_seconds
+            Spent on batches since the start of the training.
+        """
+        now = time.perf_counter()
+        elapsed = now - self.began
+        share = (data_seconds - self.data_seconds) / elapsed
+        read = {"clips_per_second": self.clips / elapsed, "data_share": share}
+        self.clips, self.began, self.data_seconds = 0, now, data_seconds
+        return read
 
 
 def _colour(values: Tensor) -> np.ndarray:

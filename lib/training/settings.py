@@ -31,6 +31,9 @@ class TrainingSettings:
     discriminator_start_step: int = 0
     discriminator_warmup_steps: int = 200
     ema_decay: float = 0.999
+    freeze_text_encoder_epochs: int = 0
+    speakers_only_epochs: int = 0
+    early_stopping_epochs: int | None = None
     seed: int = 1234
     log_every: int = 10
     validate_every: int = 1
@@ -68,6 +71,7 @@ class TrainingSettings:
 RESUMABLE = frozenset(
     {
         "epochs",
+        "early_stopping_epochs",
         "precision",
         "memory_gb",
         "log_every",

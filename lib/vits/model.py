@@ -49,9 +49,12 @@ class Batch:
         return self.input_ids.shape[0]
 
     def to(self, device: torch.device) -> "Batch":
-        """Copy to a device."""
-        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items()}
-        return replace(self, **moved)
+        """Copy to a device, without waiting for it."""
+        tensors = vars(self)
+        if device.type == "cuda":
+            # From ordinary memory the copy would wait for what the device is doing.
+            tensors = {k: v.pin_memory() for k, v in tensors.items()}
+        return replace(self, **{k: v.to(device, non_blocking=True) for k, v in tensors.items()})
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ def generate(
     text = model.text_encoder(
         input_ids=batch.input_ids,
         padding_mask=token_mask.unsqueeze(-1),
-        attention_mask=token_mask.long(),
+        attention_mask=_attention_mask(token_mask),
     )
     token_mask = token_mask.unsqueeze(1)
     hidden = text.last_hidden_state.transpose(1, 2)
@@ -283,6 +286,18 @@ def _posterior(
 
 def _mask(lengths: Tensor, size: int) -> Tensor:
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def _attention_mask(token_mask: Tensor) -> Tensor:
+    """Zero where a token is attended to, else the lowest number ``(batch, 1, tokens, tokens)``.
+
+    transformers would build the same from a mask of two dimensions, but asks the device first
+    whether anything is masked, and waits for the answer.
+    """
+    blocked = torch.zeros_like(token_mask).masked_fill(
+        token_mask == 0, torch.finfo(token_mask.dtype).min
+    )
+    return blocked[:, None, None, :].expand(-1, -1, token_mask.shape[1], -1)
 
 
 def _slices(x: Tensor, starts: Tensor, size: int) -> Tensor:

@@ -8,12 +8,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+import torch
 from datasets import Audio, Dataset, DatasetDict, Features, Value
 
 from lib.files import write_json
 from lib.training.base_model import prepare_base_model
-from lib.training.loop import TrainingPaths
+from lib.training.checkpoint import load_checkpoint
+from lib.training.loop import TrainingPaths, train
+from lib.training.settings import TrainingSettings
 
+QUICK = TrainingSettings(
+    epochs=4,
+    learning_rate=1e-3,
+    effective_batch=4,
+    segment_frames=8,
+    discriminator_channels=1,
+    discriminator_warmup_steps=1,
+    ema_decay=0.5,
+    checkpoint_every=1,
+    samples_every=100,
+    log_every=1,
+)
 TEXT = {"unknown_characters": "extend", "mapping": {}}
 FEATURES = Features(
     {
@@ -96,3 +111,23 @@ def make_paths(folder: Path, dataset: Path, base: Path) -> TrainingPaths:
         tensorboard=folder / "tensorboard",
         summary=folder / "training.json",
     )
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, dataset, base):
+    """Checkpoints of four epochs in one go."""
+    paths = make_paths(tmp_path_factory.mktemp("undisturbed"), dataset, base)
+    train(QUICK, paths, use_gpu=False, threads=1)
+    return paths
+
+
+def weights(checkpoints: Path, name: str = "epoch0004") -> dict[str, torch.Tensor]:
+    saved = load_checkpoint(checkpoints / name)
+    parts = {"generator": saved.generator, "ema": saved.ema, "d": saved.discriminator}
+    return {f"{part}.{k}": v for part, state in parts.items() for k, v in state.items()}
+
+
+def assert_equal(one: dict, other: dict) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert different == []

@@ -7,9 +7,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.training.memory import bound_memory, choose_micro_batch, fits_in_memory
+from lib.training.memory import (
+    SEGMENT_COST,
+    MicroBatches,
+    bound_memory,
+    choose_micro_batches,
+    fits_in_memory,
+    memory_cost,
+)
 
 BATCHES = st.integers(1, 200)
+
+
+def choose(effective_batch, accumulation, fits, frames=(100,)) -> MicroBatches:
+    return choose_micro_batches(effective_batch, accumulation, frames, 32, fits)
 
 
 def asked(effective_batch: int, fits_up_to: int) -> tuple[int, list[int]]:
@@ -20,7 +31,7 @@ def asked(effective_batch: int, fits_up_to: int) -> tuple[int, list[int]]:
         tried.append(size)
         return size <= fits_up_to
 
-    return choose_micro_batch(effective_batch, "auto", fits), tried
+    return choose(effective_batch, "auto", fits).clips, tried
 
 
 def test_two_to_a_step_where_memory_allows():
@@ -54,19 +65,51 @@ def test_a_number_is_taken_at_its_word_without_a_trial(effective_batch, accumula
     def fail(size: int) -> bool:
         raise AssertionError("it was tried")
 
-    chosen = choose_micro_batch(effective_batch, accumulation, fail)
-    assert chosen == math.ceil(effective_batch / accumulation)
+    chosen = choose(effective_batch, accumulation, fail)
+    assert chosen.budget is None
+    assert chosen.clips == math.ceil(effective_batch / accumulation)
 
 
 def test_nothing_fits():
     with pytest.raises(MemoryError, match=r"training\.memory_gb.*audio\.max_duration"):
-        choose_micro_batch(48, "auto", lambda size: False)
+        choose(48, "auto", lambda size: False)
 
 
 def test_the_choice_is_logged(caplog):
     caplog.set_level("INFO")
     asked(48, 16)
-    assert "Micro-batch 16, 3 to a step of 48 clips" in caplog.text
+    assert "Micro-batch 16, 3 to a step of 48 clips; of the longest clips 16 at once" in caplog.text
+
+
+def test_the_cost_of_a_micro_batch_is_its_padded_frames_and_its_segments():
+    assert memory_cost([100, 30, 70], 8) == 3 * (100 + 8 * SEGMENT_COST)
+
+
+def test_the_longest_clips_are_tried_and_the_usual_ones_decide():
+    # Eight of the longest (1,000 frames and a segment) fit: 12 of the usual ones cost no more.
+    frames = [100] * 90 + [1000] * 10
+    chosen = choose(24, "auto", lambda size: size <= 8, frames)
+    assert chosen.budget == 8 * (1000 + 32 * SEGMENT_COST)
+    assert chosen.clips == 12
+    assert 12 * (100 + 32 * SEGMENT_COST) <= chosen.budget
+    assert chosen.split([100] * 12, 32) == [slice(0, 12)]
+    # A micro-batch of twelve of the longest is taken apart.
+    parts = chosen.split([1000] * 12, 32)
+    assert [len(([1000] * 12)[part]) for part in parts] == [8, 4]
+
+
+@given(
+    st.lists(st.integers(1, 1500), min_size=1, max_size=60),
+    st.integers(1, 64),
+    st.integers(1, 200_000),
+)
+def test_parts_keep_to_the_budget_and_lose_no_clip(frames, segment, budget):
+    parts = MicroBatches(60, budget).split(frames, segment)
+    assert [frame for part in parts for frame in frames[part]] == frames
+    assert all(
+        len(frames[part]) == 1 or memory_cost(frames[part], segment) <= budget for part in parts
+    )
+    assert MicroBatches(60).split(frames, segment) == [slice(0, len(frames))]
 
 
 def test_out_of_memory_means_no_and_other_faults_come_through(monkeypatch):

@@ -1,0 +1,58 @@
+"""The voice that is written."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from transformers import VitsModel, VitsTokenizer
+
+from lib.training.checkpoint import load_checkpoint
+from lib.training.export import export_trained
+from lib.training.loop import train
+
+from .conftest import QUICK, make_paths, make_row, prepare, write_dataset
+
+
+def test_exported_model_is_plain_transformers(undisturbed, base, tmp_path):
+    export_trained(undisturbed.summary, "best", base, tmp_path / "model", "eng")
+    script = f"""
+import json, sys, torch
+from transformers import VitsModel, VitsTokenizer
+assert not any(name == "lib" or name.startswith("lib.") for name in sys.modules)
+model = VitsModel.from_pretrained({str(tmp_path / "model")!r})
+tokenizer = VitsTokenizer.from_pretrained({str(tmp_path / "model")!r})
+speakers = json.load(open({str(tmp_path / "model/speakers.json")!r}))
+assert speakers["spk001"] == {{"index": 1, "name": "name of spk001"}}, speakers
+with torch.no_grad():
+    out = model(**tokenizer("hello", return_tensors="pt"), speaker_id=1)
+assert out.waveform.shape[1] > 0 and torch.isfinite(out.waveform).all()
+"""
+    subprocess.run([sys.executable, "-I", "-c", script], check=True, cwd=tmp_path)
+
+
+def test_exported_weights_are_the_average_of_the_best_epoch(undisturbed, base, tmp_path):
+    summary = json.loads(undisturbed.summary.read_text())
+    assert summary["best_epoch"] is not None
+    export_trained(undisturbed.summary, "best", base, tmp_path / "model", "eng")
+    model = VitsModel.from_pretrained(tmp_path / "model")
+    best = load_checkpoint(Path(summary["best"]))
+    assert best.progress.epoch == summary["best_epoch"]
+    name = "text_encoder.embed_tokens.weight"
+    assert torch.equal(model.state_dict()[name], best.ema[name])
+    assert not torch.equal(best.ema[name], best.generator[name])
+    card = (tmp_path / "model/README.md").read_text()
+    assert f"Epoch {summary['best_epoch']}" in card
+
+
+def test_training_without_validation_clips_exports_the_last_epoch(tmp_path, base, dataset):
+    rows = [make_row(i, "hello there", f"spk{i % 2:03d}", 1.0) for i in range(3)]
+    alone = write_dataset(tmp_path / "dataset", rows, [])
+    base = prepare(tmp_path, alone, ["spk000", "spk001"])
+    paths = make_paths(tmp_path, alone, base)
+    train(dataclasses.replace(QUICK, epochs=1), paths, use_gpu=False, threads=1)
+    assert json.loads(paths.summary.read_text())["best"].endswith("epoch0001")
+    export_trained(paths.summary, "best", base, tmp_path / "model", "eng")
+    assert VitsTokenizer.from_pretrained(tmp_path / "model").vocab_size > 0
