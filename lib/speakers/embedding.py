@@ -53,7 +53,7 @@ def embed_clips(
     *,
     sample_rate: int = 16000,
     threads: int = 1,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> None:
     """Write the voice vector of every clip that has sound into `shard`.
 
@@ -70,7 +70,8 @@ def embed_clips(
     threads
         CPU threads for the encoder.
     device
-        `cpu` or `cuda`; without a usable GPU `cuda` falls back to the CPU with a warning.
+        `cpu` or `cuda`; None takes a GPU where torch sees one. One that cannot be used, or has no
+        room, is passed over with a warning.
     """
     known = _read_previous(previous)
     kept: list[Embedding] = []
@@ -121,7 +122,7 @@ def _read_sounding(
 
 
 def _embed(
-    clips: Iterable[tuple[str, str, np.ndarray]], sample_rate: int, threads: int, device: str
+    clips: Iterable[tuple[str, str, np.ndarray]], sample_rate: int, threads: int, device: str | None
 ) -> Iterator[Embedding]:
     """Embed clips, the windows of many in one forward pass."""
     import torch
@@ -138,17 +139,24 @@ def _embed(
         yield from _encode(encoder, waiting)
 
 
-def _load_encoder(device: str):
+def _load_encoder(device: str | None):
     import torch
 
     with warnings.catch_warnings():
         # webrtcvad asks for pkg_resources, which announces its end at every import.
         warnings.simplefilter("ignore")
         from resemblyzer import VoiceEncoder
-    if device == "cuda" and not torch.cuda.is_available():
-        logger.warning("no usable GPU: voice vectors are computed on the CPU")
-        device = "cpu"
-    return VoiceEncoder(device, verbose=False).eval()
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        try:
+            encoder = VoiceEncoder("cuda", verbose=False).eval()
+            logger.info("voice vectors are computed on the GPU")
+            return encoder
+        # torch without CUDA says so with an AssertionError.
+        except (RuntimeError, AssertionError) as error:
+            logger.warning("no usable GPU (%s): voice vectors are computed on the CPU", error)
+    return VoiceEncoder("cpu", verbose=False).eval()
 
 
 def _cut_windows(clip: str, digest: str, samples: np.ndarray, sample_rate: int) -> _Windows:

@@ -235,10 +235,43 @@ def test_other_sample_rates_are_resampled(tmp_path):
     assert one.duration == pytest.approx(other.duration, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("asked", "seen", "works", "tried"),
+    [
+        (None, True, True, ["cuda"]),
+        (None, False, True, ["cpu"]),
+        ("cpu", True, True, ["cpu"]),
+        (None, True, False, ["cuda", "cpu"]),
+        ("cuda", False, False, ["cuda", "cpu"]),
+    ],
+)
+def test_a_gpu_is_used_where_there_is_one_that_works(
+    asked, seen, works, tried, monkeypatch, caplog
+):
+    import resemblyzer
+    import torch
+
+    class Encoder(torch.nn.Module):
+        def __init__(self, device, verbose):
+            super().__init__()
+            devices.append(device)
+            if device == "cuda" and not works:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    devices = []
+    monkeypatch.setattr(resemblyzer, "VoiceEncoder", Encoder)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    embedding._load_encoder(asked)
+    assert devices == tried
+    assert ("no usable GPU" in caplog.text) == (not works)
+
+
 def test_without_a_gpu_the_cpu_is_used(hums, tmp_path, caplog, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    if torch.backends.cuda.is_built():
+        pytest.skip("this torch is built with CUDA")
     with caplog.at_level(logging.WARNING):
         embed_clips({"short": hums[0]["short"]}, tmp_path / "s.parquet", device="cuda")
     assert "no usable GPU" in caplog.text

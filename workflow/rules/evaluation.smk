@@ -32,7 +32,7 @@ rule write_audition:
     params:
         transcripts=CORPUS.digest("text"),
         min_confidence=config["dataset"]["min_confidence"],
-        min_agreement=config["dataset"].get("min_agreement", 0.0),
+        min_agreement=config["dataset"]["min_agreement"],
         source=config["source"],
         file=config["speakers"]["overrides"] or "config/speakers.yaml",
         clips=str(RESULTS / "clips"),
