@@ -198,12 +198,21 @@ def test_commands_and_paths_of_the_documents_exist(path):
             assert name in keys_of(schema), name
 
 
-def test_the_configuration_in_the_readme_is_valid():
+def test_the_configuration_in_the_readme_is_valid(tmp_path):
     from lib.settings import complete_settings
+    from lib.speakers.overrides import parse_overrides
 
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
-    (example,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    complete_settings(yaml.safe_load(example), schema)
+    schemas = {
+        name: yaml.safe_load((ROOT / f"workflow/schemas/{name}.schema.yaml").read_text("utf-8"))
+        for name in ("config", "speakers")
+    }
+    blocks = re.findall(r"```yaml\n(.+?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    example, word = blocks
+    complete_settings(yaml.safe_load(example), schemas["config"])
+    (tmp_path / "speakers.yaml").write_text(word, "utf-8")
+    said = parse_overrides(str(tmp_path / "speakers.yaml"), schemas["speakers"])
+    assert said.names and said.merge and said.assign and said.split
+    assert all(said.exclude.values())
 
 
 def test_python_in_the_readme_is_python():
