@@ -24,7 +24,10 @@ def locate_file(
     try:
         is_file = stat.S_ISREG(os.stat(path).st_mode)
     except OSError as error:
-        return Problem(None, origin, "missing_file", f"{path}: {error.strerror}")
+        detail = f"{path}: {error.strerror}"
+        if os.path.islink(path):
+            detail = f"{path} is a link that points nowhere: {os.readlink(path)}"
+        return Problem(None, origin, "missing_file", detail)
     if not is_file:
         return Problem(None, origin, "missing_file", f"{path} is not a regular file")
     return AudioLocation(path)

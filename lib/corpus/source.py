@@ -45,8 +45,16 @@ def read_rows(source: Path, columns: Columns, cache: FingerprintCache) -> Iterat
         for shard in shards:
             yield from _read_shard(source, shard, columns, cache)
     else:
-        found = ", ".join(sorted(entry.name for entry in source.iterdir())[:5]) or "nothing"
+        entries = sorted(source.iterdir())
+        found = ", ".join(map(_name, entries[:5])) or "nothing"
         raise CorpusError(f"source.path: found {found} in {source}, {EXPECTED}")
+
+
+def _name(entry: Path) -> str:
+    """Return a file's name, and what stands in the way of reading it where it has a good name."""
+    if entry.is_dir():
+        return f"{entry.name} (a folder)"
+    return entry.name if entry.exists() else f"{entry.name} (a link that points nowhere)"
 
 
 def _metadata_files(source: Path) -> list[Path]:

@@ -1,5 +1,8 @@
 """Every format in, the same sound out; every kind of damage told from the next."""
 
+from pathlib import Path
+
+import av
 import numpy as np
 import pytest
 
@@ -31,6 +34,10 @@ FORMATS = {
     "wav-double": ("wav", "pcm_f64le", 192_000, "mono", None, EXACT),
     "wav-alaw": ("wav", "pcm_alaw", 8_000, "mono", None, EXACT),
     "wav-mulaw": ("wav", "pcm_mulaw", 11_025, "mono", None, EXACT),
+    "wav-2.1": ("wav", "pcm_s16le", 16_000, "2.1", None, EXACT),
+    "wav-4": ("wav", "pcm_s16le", 32_000, "quad", None, EXACT),
+    "wav-5": ("wav", "pcm_s16le", 48_000, "5.0", None, EXACT),
+    "wav-6.1": ("wav", "pcm_s16le", 48_000, "6.1", None, EXACT),
     "wav-5.1": ("wav", "pcm_s16le", 48_000, "5.1", None, EXACT),
     "wav-7.1": ("wav", "pcm_s16le", 44_100, "7.1", None, EXACT),
     "aiff": ("aiff", "pcm_s16be", 44_100, "stereo", None, EXACT),
@@ -66,20 +73,53 @@ def test_source_is_described_as_it_is():
     assert source.duration == pytest.approx(2.0, abs=0.001)
 
 
-def test_header_without_duration_is_no_matter():
+WEBM_CODECS = {"libopus": 1, "vorbis": LOSSY * RATE}
+
+
+@pytest.mark.parametrize("codec", WEBM_CODECS)
+def test_header_without_duration_is_no_matter(codec):
     """Browsers record webm as a live stream: there is no duration in the header."""
-    audio = encode(tone(), "webm", "libopus", options={"live": "1"})
+    audio = encode(tone(), "webm", codec, layout="stereo", options={"live": "1"})
 
     recording = decode(audio, RATE, 20)
 
-    assert recording.samples.size == pytest.approx(2 * RATE, abs=1)
+    assert recording.samples.size == pytest.approx(2 * RATE, abs=WEBM_CODECS[codec])
     assert recording.warnings == ()
 
 
-def test_video_is_ignored():
-    audio = encode(tone(), "webm", "libopus", video=True)
+@pytest.mark.parametrize("codec", WEBM_CODECS)
+def test_video_is_ignored(codec):
+    audio = encode(tone(), "webm", codec, layout="stereo", video=True)
 
-    assert decode(audio, RATE, 20).samples.size == pytest.approx(2 * RATE, abs=1)
+    samples = decode(audio, RATE, 20).samples
+
+    assert samples.size == pytest.approx(2 * RATE, abs=WEBM_CODECS[codec])
+
+
+def table_of_formats() -> str:
+    """Write the table of what the tests above decode, as it stands in the README."""
+    rows: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for container, codec, rate, layout, sample_format, _ in FORMATS.values():
+        bits = {"s16": " 16 bit", "s32": " 24 bit"}.get(sample_format, "")
+        plain = {"libopencore_amrnb": "amr_nb", "libmp3lame": "mp3"}.get(codec, codec)
+        coding = plain.removeprefix("lib").removesuffix("le").removesuffix("be") + bits
+        channels = av.AudioLayout(layout).nb_channels
+        kind = {"ipod": "m4a", "adts": "aac"}.get(container, container)
+        rows.setdefault((kind, coding), []).append((rate, channels))
+    for codec in WEBM_CODECS:
+        for kind in ("webm, no duration in its header", "webm, with a video track"):
+            rows[kind, codec.removeprefix("lib")] = [(48_000, 2)]
+    lines = ["| file | codec | sample rates (Hz) | channels |", "|---|---|---|---|"]
+    for (kind, coding), cases in sorted(rows.items()):
+        rates, channels = (", ".join(map(str, sorted(set(of)))) for of in zip(*cases, strict=True))
+        lines.append(f"| {kind} | {coding} | {rates} | {channels} |")
+    return "\n".join(lines)
+
+
+def test_the_readme_has_the_table_of_what_is_tested():
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    table = table_of_formats()
+    assert f"\n\n{table}\n\n" in readme.read_text("utf-8"), f"it should be\n\n{table}"
 
 
 def test_resampling_is_flat_and_free_of_aliases():

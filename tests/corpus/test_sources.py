@@ -418,6 +418,32 @@ def test_unknown_source_tells_what_was_found(tmp_path):
         read(tmp_path)
 
 
+def test_a_folder_where_the_table_should_be_is_called_one(tmp_path):
+    (tmp_path / "metadata.csv").mkdir()
+
+    with pytest.raises(CorpusError, match=r"found metadata.csv \(a folder\) in"):
+        read(tmp_path)
+
+
+def test_a_table_that_is_a_broken_link_is_called_one(tmp_path):
+    (tmp_path / "metadata.csv").symlink_to(tmp_path / "gone.csv")
+
+    with pytest.raises(CorpusError, match=r"found metadata.csv \(a link that points nowhere\) in"):
+        read(tmp_path)
+
+
+def test_a_broken_link_to_audio_is_called_one(tmp_path):
+    make_audiofolder_csv(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".csv")
+    (tmp_path / names[0]).unlink()
+    (tmp_path / names[0]).symlink_to("/gone/for/good.wav")
+
+    (problem,) = read(tmp_path).problems
+
+    assert problem.reason == "missing_file"
+    assert problem.detail.endswith(f"{names[0]} is a link that points nowhere: /gone/for/good.wav")
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
