@@ -9,8 +9,7 @@ import torch
 from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
-from lib.text.normalise import normalise_text
-from lib.text.romanise import romanise
+from lib.text.frontend import TextFrontend
 from lib.training.data import read_rows
 from lib.vits.synthesis import synthesize
 
@@ -28,6 +27,7 @@ class Voice:
         self.model = VitsModel.from_pretrained(directory).eval()
         self.tokenizer = VitsTokenizer.from_pretrained(directory)
         self.speakers = read_json(directory / "speakers.json")
+        self.frontend = TextFrontend.read(directory)
 
     @property
     def sample_rate(self) -> int:
@@ -56,18 +56,14 @@ class Voice:
         ValueError
             If nothing of the text is in the vocabulary.
         """
-        normal = normalise_text(text)
-        if self.tokenizer.is_uroman:
-            normal = romanise({"": normal})[""]
-        ids = self.tokenizer(normal).input_ids
-        if not ids:
-            raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
         vocabulary = self.tokenizer.get_vocab()
-        lost = {c for c in normal if c.isalnum() and not {c, c.lower()} & vocabulary.keys()}
+        written, lost = self.frontend.write(text, vocabulary, self.tokenizer.normalize)
+        if not written:
+            raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
         if lost:
-            unknown = ", ".join(sorted(lost))
+            unknown = ", ".join(sorted(set(lost)))
             logger.warning("The voice does not know %s and leaves it out of: %s", unknown, text)
-        return ids
+        return self.tokenizer(written).input_ids
 
     def speak(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
         """Say a text; ``(samples,)`` float.

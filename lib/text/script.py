@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from lib.text.normalise import normalise_text
+from lib.text.pinyin import has_han
 
 _SHOWN = 12
 
@@ -13,7 +14,11 @@ class ScriptError(ValueError):
 
 
 def check_script(
-    texts: Iterable[str], known: Collection[str] | None, max_unknown_share: float, base: str
+    texts: Iterable[str],
+    known: Collection[str] | None,
+    max_unknown_share: float,
+    base: str,
+    han_to_pinyin: bool = False,
 ) -> None:
     """Compare the letters of the transcripts with those that a base reads.
 
@@ -27,6 +32,8 @@ def check_script(
         they are not known or any script is read, refuses nothing.
     max_unknown_share
         Of all letters, by occurrence.
+    han_to_pinyin
+        Whether Han characters will be written otherwise; then nothing is said of them.
 
     Raises
     ------
@@ -37,6 +44,8 @@ def check_script(
         return
     known = set(known)
     letters = Counter(c for text in texts for c in normalise_text(text) if c.isalpha())
+    if han_to_pinyin:
+        letters = Counter({c: n for c, n in letters.items() if not has_han(c)})
     unknown = Counter(
         {c: n for c, n in letters.items() if c not in known and not known >= set(c.lower())}
     )
@@ -46,6 +55,7 @@ def check_script(
             f"{unknown.total() / letters.total():.0%} of the letters in the transcripts are "
             f"unknown to base_model.source {base} (most frequent: {shown}): it reads another "
             "script. Write the transcripts in its script (mms-tts-hak and -nan read romanised "
-            "text), choose a base that reads yours, or raise text.max_unknown_share "
+            "text; text.han_to_pinyin writes Han characters as pinyin), choose a base that "
+            "reads yours, or raise text.max_unknown_share "
             f"(now {max_unknown_share}) to teach it all of these letters"
         )

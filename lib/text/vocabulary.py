@@ -6,7 +6,7 @@ to say something that is not written. Here every such character has a fate that 
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lib.text.normalise import normalise_text
@@ -95,6 +95,7 @@ def plan_vocabulary(
     policy: str = "extend",
     mapping: Mapping[str, str] | None = None,
     lowercase: bool = True,
+    new_letters: Mapping[str, str] | None = None,
 ) -> VocabularyPlan:
     """Decide the fate of every character that the vocabulary does not have.
 
@@ -114,6 +115,13 @@ def plan_vocabulary(
         The user's own replacements, of single characters by any text.
     lowercase
         Whether the tokenizer lowers (`normalize` in its config).
+    new_letters
+        Known characters that a new one starts from, where its look does not tell.
+
+    Raises
+    ------
+    ValueError
+        If the policy or a key of the user's tables is none.
     """
     if policy not in POLICIES:
         raise ValueError(f"text.unknown_characters is {policy!r}; expected one of {POLICIES}")
@@ -126,20 +134,20 @@ def plan_vocabulary(
         return lower_text(text, vocab, lowercase)
 
     given = {clip: lower(normalise_text(text)) for clip, text in texts.items()}
-    lowered = {clip: lower(_apply(text, mapping)) for clip, text in given.items()}
+    lowered = {clip: lower(replace_characters(text, mapping)) for clip, text in given.items()}
     unknown = sorted({c for text in lowered.values() for c in text if c not in vocab})
     replaced = {c: r for c in unknown if (r := _rewrite(c, vocab, policy)) is not None}
     rest = [c for c in unknown if c not in replaced]
     added = rest if policy == "extend" else []
     first = max(vocab.values(), default=-1) + 1
     extended = dict(vocab) | {c: first + place for place, c in enumerate(added)}
-    written = {clip: _apply(text, replaced) for clip, text in lowered.items()}
+    written = {clip: replace_characters(text, replaced) for clip, text in lowered.items()}
     rejected = dict(_reject(written, extended))
     counts = Counter(c for text in lowered.values() for c in text)
     return VocabularyPlan(
         vocab=extended,
         mapped={c: mapping[c] for c in sorted(set().union(*given.values())) if c in mapping},
-        added={c: tuple(vocab[known] for known in related_characters(c, vocab)) for c in added},
+        added=_relate(added, vocab, new_letters or {}),
         replaced=replaced,
         replaced_counts={c: counts[c] for c in replaced},
         texts={clip: text for clip, text in written.items() if clip not in rejected},
@@ -171,6 +179,24 @@ def related_characters(character: str, vocab: Mapping[str, int]) -> tuple[str, .
     return tuple(dict.fromkeys(c for c in found if c in vocab and c != character and c != " "))
 
 
+def _relate(
+    added: Iterable[str], vocab: Mapping[str, int], chosen: Mapping[str, str]
+) -> dict[str, tuple[int, ...]]:
+    """Return the ids that each new character starts from: the user's choice, else its relatives."""
+    chosen = {normalise_text(key).lower(): value for key, value in chosen.items()}
+    unknown = {c for value in chosen.values() for c in normalise_text(value) if c not in vocab}
+    if unknown:
+        raise ValueError(
+            f"text.new_letters: the base does not know {' '.join(sorted(unknown))}; expected "
+            "letters of its vocabulary on the right"
+        )
+    return {
+        c: tuple(vocab[k] for k in normalise_text(chosen.get(c.lower(), "")))
+        or tuple(vocab[k] for k in related_characters(c, vocab))
+        for c in added
+    }
+
+
 def _check_mapping(mapping: Mapping[str, str]) -> None:
     for key in mapping:
         if len(key) != 1:
@@ -195,7 +221,8 @@ def _rewrite(character: str, vocab: Mapping[str, int], policy: str) -> str | Non
     return related[0] if related else "" if is_mark else None
 
 
-def _apply(text: str, replacements: Mapping[str, str]) -> str:
+def replace_characters(text: str, replacements: Mapping[str, str]) -> str:
+    """Write characters otherwise; spaces that this leaves side by side become one."""
     written = "".join(replacements.get(c, c) for c in text)
     return " ".join(written.split())
 

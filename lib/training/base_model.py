@@ -24,7 +24,7 @@ from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.audit import write_audit
-from lib.text.romanise import romanise
+from lib.text.frontend import TextFrontend
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 from lib.training.data import read_rows
 from lib.training.hub import (
@@ -151,14 +151,19 @@ def prepare_base_model(
         origin = _digest(model)
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
-        if tokenizer.is_uroman:
-            texts = romanise(texts)
+        frontend = TextFrontend(
+            dict(text_policy["mapping"]), text_policy["han_to_pinyin"], tokenizer.is_uroman
+        )
+        frontend.save(directory)
+        if frontend.transliterates:
+            texts = frontend.transliterate(texts)
         plan = plan_vocabulary(
             texts,
             tokenizer.encoder,
             policy=text_policy["unknown_characters"],
-            mapping=text_policy["mapping"],
+            mapping={} if frontend.transliterates else frontend.mapping,
             lowercase=tokenizer.normalize,
+            new_letters=text_policy["new_letters"],
         )
         write_audit(
             plan, texts, tokenizer.encoder, tokenizer.normalize, directory / "vocabulary.tsv"

@@ -5,6 +5,7 @@ from pathlib import Path
 from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
+from lib.text.frontend import TextFrontend
 from lib.training.base_model import BaseModel
 from lib.training.checkpoint import load_checkpoint
 from lib.vits.model import fuse_weight_norm, prepare_for_training
@@ -58,6 +59,7 @@ def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, langu
         fuse_weight_norm(model).save_pretrained(temporary)
         VitsTokenizer.from_pretrained(base_model).save_pretrained(temporary)
         write_json(temporary / "speakers.json", base.speaker_map())
+        TextFrontend.read(base_model).save(temporary)
         card = _describe(base, saved.progress.epoch, language)
         (temporary / "README.md").write_text(card, "utf-8")
 

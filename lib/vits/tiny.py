@@ -4,8 +4,13 @@ It has the shape of MMS-TTS in small and knows nothing: after a few minutes on a
 does not speak. It shows that the whole path runs.
 """
 
+import math
+
 import torch
+from torch import nn
+from torch.nn.utils import parametrize
 from transformers import VitsConfig, VitsModel
+from transformers.models.vits.modeling_vits import VitsConvFlow
 
 _CHANNELS = 48
 
@@ -50,14 +55,40 @@ def make_random_model(config: VitsConfig, seed: int) -> VitsModel:
 
 @torch.no_grad()
 def _initialise_like_vits(model: VitsModel) -> None:
-    """Start as original VITS does: a quiet decoder, flows that change nothing, even attention."""
-    for layer in model.decoder.modules():
-        if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
-            layer.weight.normal_(0.0, 0.01)
-    for flow in model.flow.flows:
-        flow.conv_post.weight.zero_()
-        flow.conv_post.bias.zero_()
-    for layer in model.text_encoder.encoder.layers:
-        attention = layer.attention
-        for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
-            torch.nn.init.xavier_uniform_(projection.weight)
+    """Start as original VITS does, not as transformers does.
+
+    transformers draws tokens five times smaller and convolutions two and a half times larger,
+    which matters only for those who train from nothing: a base brings its weights.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
+            _reset(layer)
+    encoder = model.text_encoder
+    nn.init.normal_(encoder.embed_tokens.weight, std=model.config.hidden_size**-0.5)
+    for block in encoder.encoder.layers:
+        for projection in (block.attention.q_proj, block.attention.k_proj, block.attention.v_proj):
+            nn.init.xavier_uniform_(projection.weight)
+    # A quiet decoder, and flows that change nothing.
+    for part in (model.decoder.upsampler, model.decoder.resblocks):
+        for layer in part.modules():
+            if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+                nn.init.normal_(layer.weight, std=0.01)
+    silent = [flow.conv_post for flow in model.flow.flows]
+    silent += [
+        m.conv_proj for m in model.duration_predictor.modules() if isinstance(m, VitsConvFlow)
+    ]
+    for layer in silent:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+
+
+def _reset(layer: nn.Module) -> None:
+    """Draw a layer's weights as PyTorch does by default, also under weight norm."""
+    if not parametrize.is_parametrized(layer):
+        layer.reset_parameters()
+        return
+    weight = torch.empty_like(layer.weight)
+    nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
+    layer.weight = weight
+    bound = 1 / math.sqrt(weight[0].numel())
+    nn.init.uniform_(layer.bias, -bound, bound)

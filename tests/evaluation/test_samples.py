@@ -11,6 +11,7 @@ from lib.evaluation import __main__ as command
 from lib.evaluation.samples import Voice, speak_samples
 from lib.files import read_json, write_json
 from lib.logs import hide_loading_bars
+from lib.text.frontend import TextFrontend
 from lib.training.tiny import write_tiny_model
 
 
@@ -56,11 +57,17 @@ def test_a_text_without_known_characters_is_refused(voice):
 
 
 def test_unknown_letters_are_told(voice, caplog):
-    voice.encode("Hello 7 ñandú, world!")
-    assert "does not know 7, ñ, ú and leaves it out of: Hello 7 ñandú, world!" in caplog.text
+    ids = voice.encode("Hello 7 ñandú, world!")
+    assert "does not know 7 and leaves it out of: Hello 7 ñandú, world!" in caplog.text
+    assert ids == voice.encode("hello nandu world")
     caplog.clear()
     voice.encode("Hello, WORLD!")
     assert not caplog.text
+
+
+def test_the_users_replacements_travel_with_the_voice(voice):
+    voice.frontend = TextFrontend({"7": "seven"})
+    assert voice.encode("7 bells") == voice.encode("seven bells")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -26,3 +26,11 @@ def test_the_limit_is_a_share_of_occurrences():
 def test_an_unknown_vocabulary_and_texts_without_letters_refuse_nothing():
     check_script(["你好"], None, 0.0, "base")
     check_script(["123"], LATIN, 0.0, "base")
+
+
+def test_han_characters_that_become_pinyin_are_no_other_script():
+    with pytest.raises(ScriptError, match="text.han_to_pinyin"):
+        check_script(["漢字 a"], "abc", 0.5, "base")
+    check_script(["漢字 a"], "abc", 0.5, "base", han_to_pinyin=True)
+    with pytest.raises(ScriptError, match="ж"):
+        check_script(["漢字 жж a"], "abc", 0.5, "base", han_to_pinyin=True)

@@ -146,3 +146,17 @@ def test_the_real_tokenizer_drops_nothing(tmp_path):
         assert tokenizer.prepare_for_tokenization(text)[0] == text
         # The blank (id 0) stands between and around the characters.
         assert tokenizer(text).input_ids[1::2] == [plan.vocab[c] for c in text]
+
+
+def test_the_user_says_what_a_new_letter_starts_from():
+    chosen = {"ŋ": "ng", "Ə": "e"}
+    plan = plan_vocabulary({"a": "ŋə þ"}, VOCAB, "extend", new_letters=chosen)
+    assert plan.added["ŋ"] == (VOCAB["n"], VOCAB["g"])
+    assert plan.added["ə"] == (VOCAB["e"],)
+    assert plan.added["þ"] == related_ids("þ")
+    with pytest.raises(ValueError, match=r"text\.new_letters: the base does not know ж"):
+        plan_vocabulary({"a": "ŋ"}, VOCAB, "extend", new_letters={"ŋ": "nж"})
+
+
+def related_ids(character: str) -> tuple[int, ...]:
+    return tuple(VOCAB[c] for c in related_characters(character, VOCAB))

@@ -29,7 +29,12 @@ QUICK = TrainingSettings(
     samples_every=100,
     log_every=1,
 )
-TEXT = {"unknown_characters": "extend", "mapping": {}}
+TEXT = {
+    "unknown_characters": "extend",
+    "mapping": {},
+    "new_letters": {},
+    "han_to_pinyin": False,
+}
 FEATURES = Features(
     {
         "id": Value("string"),

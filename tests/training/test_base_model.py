@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import VitsConfig, VitsModel, VitsTokenizer
 
 from lib.files import read_json, write_json
+from lib.text.frontend import TextFrontend
 from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.hub import BaseModelError
 from lib.training.settings import TrainingSettings
@@ -23,7 +24,12 @@ from tests.training.fake_hub import serve
 from tests.training.test_hub import ask
 from tests.vits.test_convert import HYPERPARAMETERS, original_state
 
-EXTEND = {"unknown_characters": "extend", "mapping": {}}
+EXTEND = {
+    "unknown_characters": "extend",
+    "mapping": {},
+    "new_letters": {},
+    "han_to_pinyin": False,
+}
 SPEAKERS = ["spk000", "spk001"]
 WORDS = {
     "clip00": ("hello there", "spk000", 1.0),
@@ -398,3 +404,17 @@ def test_a_directory_that_lacks_files_changes_nothing(folder, prepared, tmp_path
     with pytest.raises(BaseModelError, match=r"lacks vocab\.json"):
         prepare(folder, output, str(tmp_path / "model"))
     assert read_json(output / "base.json") == read_json(prepared.directory / "base.json")
+
+
+def test_the_users_letters_and_han_as_pinyin(tmp_path):
+    rows = [make_row(0, "你好 ŋ 0", SPEAKERS[0], 2.0), make_row(1, "世界", SPEAKERS[1], 2.0)]
+    write_dataset(tmp_path / "dataset", rows, [])
+    write_speakers(tmp_path / "speakers", SPEAKERS)
+    text = {**EXTEND, "mapping": {"0": "ling"}, "new_letters": {"ŋ": "ng"}, "han_to_pinyin": True}
+    base = prepare(tmp_path, tmp_path / "base", text=text)
+    assert base.texts() == {"clip00": "nǐ hǎo ŋ ling", "clip01": "shì jiè"}
+    vocabulary = VitsTokenizer.from_pretrained(base.directory).get_vocab()
+    table = VitsModel.from_pretrained(base.directory).text_encoder.embed_tokens.weight
+    expected = (table[vocabulary["n"]] + table[vocabulary["g"]]) / 2
+    assert torch.allclose(table[vocabulary["ŋ"]], expected)
+    assert TextFrontend.read(base.directory) == TextFrontend({"0": "ling"}, han_to_pinyin=True)

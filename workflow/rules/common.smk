@@ -59,6 +59,7 @@ try:
         read_base_vocabulary(config["base_model"]["source"]),
         config["text"]["max_unknown_share"],
         config["base_model"]["source"],
+        config["text"]["han_to_pinyin"],
     )
 except ValueError as error:
     raise WorkflowError(str(error))
