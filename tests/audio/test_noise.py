@@ -57,9 +57,10 @@ def test_gain_does_not_matter(gain, seconds):
     assert snr_of(gain * samples) == pytest.approx(snr_of(samples), abs=0.05)
 
 
-def test_digital_silence_does_not_hide_noise():
+@pytest.mark.parametrize("level", [0, 1e-7])
+def test_digital_silence_does_not_hide_noise(level):
     noisy = add_noise(speechlike(3), white(3 * RATE), 10)
-    silence = np.zeros(3 * RATE)
+    silence = level * white(3 * RATE)
     padded = np.concatenate([silence, noisy, silence])
     assert snr_of(padded) == pytest.approx(snr_of(noisy), abs=0.5)
 

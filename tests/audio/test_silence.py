@@ -56,6 +56,15 @@ def test_the_ends_are_cut_and_the_cuts_are_on_record(tmp_path):
     assert measured.loudness_after == pytest.approx(-23, abs=0.01)
 
 
+def test_what_was_cut_off_has_no_say_in_the_gain(tmp_path):
+    samples = padded(2, 2, 1)
+    samples[RATE // 2 : RATE // 2 + 30] = 0.9
+    _, whole = run(tmp_path, wav(samples))
+    _, trimmed = run(tmp_path, wav(samples), TRIM)
+    assert whole.peak_bound and not trimmed.peak_bound
+    assert trimmed.loudness_after == pytest.approx(-23, abs=0.01)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     before=st.floats(0, 3),

@@ -62,8 +62,10 @@ def test_other_sound_shares_half_of_the_bits():
     assert wrong_bits(one, other) == pytest.approx(0.5, abs=0.05)
 
 
-def test_silence_has_no_bits():
-    samples = np.concatenate([speechlike(2), np.zeros(2 * RATE), speechlike(2)])
+@pytest.mark.parametrize("level", [0, 1e-5])
+def test_silence_has_no_bits(level):
+    silence = level * np.random.default_rng(0).standard_normal(2 * RATE)
+    samples = np.concatenate([speechlike(2), silence, speechlike(2)])
     codes = print_of(samples)
     middle = slice(round(2.5 / 0.032), round(3.4 / 0.032))
     assert not codes[middle].any()

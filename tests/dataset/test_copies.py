@@ -34,14 +34,15 @@ def disturb(random, codes: np.ndarray, wrong: float) -> np.ndarray:
     wrong=st.floats(0, 0.12),
     before=st.integers(0, 3),
     after=st.integers(0, 4),
+    names=st.permutations(["one", "two"]),
 )
-def test_a_disturbed_copy_is_found_among_others(seed, count, wrong, before, after):
+def test_a_disturbed_copy_is_found_among_others(seed, count, wrong, before, after, names):
     random = np.random.default_rng(seed)
     prints = {f"other_{i}": random_print(random, count + i % 7) for i in range(20)}
-    prints["one"] = random_print(random, count)
+    prints[names[0]] = random_print(random, count)
     padding = np.zeros(before, np.uint16), np.zeros(after, np.uint16)
-    copy = disturb(random, prints["one"], wrong)
-    prints["two"] = np.concatenate([padding[0], copy, padding[1]])
+    copy = disturb(random, prints[names[0]], wrong)
+    prints[names[1]] = np.concatenate([padding[0], copy, padding[1]])
     (match,) = find_copies(prints)
     assert (match.one, match.other) == ("one", "two")
     assert match.wrong_bits == pytest.approx(wrong, abs=0.06)

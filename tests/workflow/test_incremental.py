@@ -161,6 +161,24 @@ def test_changed_code_reruns_what_depends_on_it_and_comments_do_not(project):
     assert project.run("--dry-run", "dataset").jobs["convert_audio"] == 24
 
 
+def test_what_a_character_is_mapped_to_is_no_matter_for_the_dataset(project):
+    project.configure(text={"mapping": {"%": "percent"}})
+    assert project.run("dataset", "--dry-run").jobs == {"build_dataset": 1}
+    project.run("dataset")
+    project.configure(text={"mapping": {"%": "per cent"}})
+    assert project.run("dataset", "--dry-run").nothing_to_do
+    project.configure(text={"mapping": {"%": "per cent", "5": "five"}})
+    assert project.run("dataset", "--dry-run").jobs == {"build_dataset": 1}
+
+
+def test_a_gate_converts_and_embeds_nothing(project):
+    project.configure(dataset={"min_snr": 80.0, "max_rejected_share": 1.0})
+    assert project.run("dataset").jobs == {"build_dataset": 1}
+    flags = project.column("manifest.tsv", "clip", "flags")
+    assert flags and all("noisy" in flag.split(",") for flag in flags.values() if flag)
+    assert sum(bool(flag) for flag in flags.values()) == 24
+
+
 def test_a_training_parameter_touches_nothing_before_training(trained, tmp_path):
     project = trained.copy(tmp_path / "project")
     assert project.run("--dry-run").nothing_to_do
