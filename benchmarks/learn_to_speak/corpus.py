@@ -24,7 +24,7 @@ def invent_corpus() -> tuple[list[str], list[list[tuple[str, str]]]]:
 
 
 def write_corpus(directory: Path) -> None:
-    """Write recordings as a folder with metadata.csv, those of the held-out sentences, word times."""
+    """Write what is learnt from and what is held out: recordings, metadata.csv, word times."""
     texts, held_out = invent_corpus()
     espeak = Espeak()
     _speak_all(espeak, texts, directory / "recordings")

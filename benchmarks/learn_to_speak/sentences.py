@@ -27,8 +27,8 @@ WORDS = {
     "did": "bought broke built carried caught chose cleaned dropped followed forgot found hated "
     "kept liked lost loved moved needed noticed painted pulled pushed remembered saved sold stole "
     "touched wanted washed watched",
-    "went": "arrived danced died failed fell jumped laughed listened lived played rested sang slept "
-    "smiled stayed stopped talked waited walked worked",
+    "went": "arrived danced died failed fell jumped laughed listened lived played rested sang "
+    "slept smiled stayed stopped talked waited walked worked",
     "where": "at behind below by for from in near over to under with",
     "when": "again always later often sometimes today tonight twice yesterday",
 }
@@ -79,7 +79,7 @@ def join(sentence: Sequence[tuple[str, str]]) -> str:
 
 
 def other_sentences(sentences: Sequence[str], index: int, seed: int) -> list[str]:
-    """Return a sentence and 19 others of the list, shuffled: which of the twenty was it?"""
+    """Return a sentence and 19 others of the list, shuffled."""
     rng = random.Random(f"{seed} {index}")
     others = [text for place, text in enumerate(sentences) if place != index]
     candidates = [sentences[index], *rng.sample(others, CANDIDATES - 1)]

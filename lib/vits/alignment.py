@@ -6,6 +6,7 @@ frame to the next the token stays or advances by one. Equal scores stay, as in t
 """
 
 import importlib.util
+import math
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def alignment_scores(latents: Tensor, prior_means: Tensor, prior_log_scales: Ten
     with torch.autocast(latents.device.type, enabled=False):
         z, mean, log_scale = map(at_least_fp32, (latents, prior_means, prior_log_scales))
         precision = torch.exp(-2 * log_scale)
-        constant = torch.sum(-0.5 * torch.log(z.new_tensor(2 * torch.pi)) - log_scale, 1)
+        constant = torch.sum(-0.5 * math.log(2 * math.pi) - log_scale, 1)
         square = torch.matmul(-0.5 * z.square().transpose(1, 2), precision)
         cross = torch.matmul(z.transpose(1, 2), mean * precision)
         prior = torch.sum(-0.5 * mean.square() * precision, 1)
@@ -61,6 +62,10 @@ def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tens
         from lib.vits.alignment_numba import maximum_path_numba
 
         return maximum_path_numba(scores, num_frames, num_tokens)
+    if scores.device.type == "cuda" and importlib.util.find_spec("triton"):
+        from lib.vits.alignment_triton import maximum_path_triton
+
+        return maximum_path_triton(scores, num_frames, num_tokens)
     return maximum_path_batched(scores, num_frames, num_tokens)
 
 
