@@ -50,14 +50,24 @@ def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, langu
     ------
     DamagedCheckpointError
         If there is no whole checkpoint.
+    ValueError
+        If the base model has been fitted to other speakers or letters since.
     """
     saved = load_checkpoint(checkpoint)
     base = BaseModel.open(base_model)
+    tokenizer = VitsTokenizer.from_pretrained(base_model)
+    fitted = {"speakers": dict(base.speakers), "vocabulary": tokenizer.get_vocab()}
+    for part, now in fitted.items():
+        if saved.recipe[part] != now:
+            raise ValueError(
+                f"{checkpoint} was trained with other {part} than {base_model} has: data was added "
+                "since. Give the base model of that training, or export a later checkpoint"
+            )
     model = prepare_for_training(VitsModel.from_pretrained(base_model))
     model.load_state_dict(dict(saved.ema))
     with atomic_directory(directory) as temporary:
         fuse_weight_norm(model).save_pretrained(temporary)
-        VitsTokenizer.from_pretrained(base_model).save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
         write_json(temporary / "speakers.json", base.speaker_map())
         TextFrontend.read(base_model).save(temporary)
         card = _describe(base, saved.progress.epoch, language)

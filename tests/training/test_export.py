@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import VitsModel, VitsTokenizer
 
+from lib.training import __main__ as export
 from lib.training.checkpoint import load_checkpoint
 from lib.training.export import export_trained
 from lib.training.loop import train
@@ -56,3 +58,32 @@ def test_training_without_validation_clips_exports_the_last_epoch(tmp_path, base
     assert json.loads(paths.summary.read_text())["best"].endswith("epoch0001")
     export_trained(paths.summary, "best", base, tmp_path / "model", "eng")
     assert VitsTokenizer.from_pretrained(tmp_path / "model").vocab_size > 0
+
+
+def test_any_milestone_becomes_a_voice_by_one_command(undisturbed, base, tmp_path, caplog):
+    folder = undisturbed.checkpoints
+    export.main([str(folder / "epoch0002"), str(tmp_path / "two"), f"--base-model={base}"])
+    state = VitsModel.from_pretrained(tmp_path / "two").state_dict()
+    saved, last = (load_checkpoint(folder / name).ema for name in ("epoch0002", "epoch0004"))
+    name = "text_encoder.embed_tokens.weight"
+    assert torch.equal(state[name], saved[name]) and not torch.equal(state[name], last[name])
+    with pytest.raises(SystemExit, match="exists already"):
+        export.main([str(folder / "epoch0002"), str(tmp_path / "two"), f"--base-model={base}"])
+    with pytest.raises(SystemExit, match=r"epoch0009.*cannot be read"):
+        export.main([str(folder / "epoch0009"), str(tmp_path / "nine"), f"--base-model={base}"])
+    assert not (tmp_path / "nine").exists()
+
+
+def test_a_milestone_of_other_speakers_is_refused(undisturbed, dataset, tmp_path):
+    other = prepare(tmp_path, dataset, ["spk000", "spk001", "spk002"])
+    values = json.loads((other / "base.json").read_text())
+    values["speakers"]["spk002"] = 2
+    (other / "base.json").write_text(json.dumps(values))
+    with pytest.raises(SystemExit, match="trained with other speakers"):
+        export.main(
+            [
+                str(undisturbed.checkpoints / "epoch0002"),
+                str(tmp_path / "model"),
+                f"--base-model={other}",
+            ]
+        )
