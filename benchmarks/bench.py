@@ -1,13 +1,11 @@
-"""What the benchmarks share: invented recordings, a project of its own, tables."""
+"""What the benchmarks of the workflow share: invented recordings, a project of its own."""
 
 import csv
 import io
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import av
@@ -15,20 +13,11 @@ import numpy as np
 import soundfile
 import yaml
 
+from benchmarks.basics import speechlike
+
 ROOT = Path(__file__).resolve().parents[1]
 DISTINCT = 60
 """Recordings that are really made; more clips are copies of them under other names."""
-
-
-def speechlike(seconds: float, rate: int, seed: int) -> np.ndarray:
-    """Harmonics and noise in syllables with pauses, ``(samples,)`` float."""
-    random = np.random.default_rng(seed)
-    time_axis = np.arange(round(seconds * rate)) / rate
-    pitch = random.uniform(90, 250) * (1 + 0.05 * np.sin(2 * np.pi * 0.5 * time_axis))
-    phase = 2 * np.pi * np.cumsum(pitch) / rate
-    voice = sum(np.sin(k * phase) / k for k in range(1, 12))
-    syllables = np.clip(np.sin(2 * np.pi * random.uniform(2, 5) * time_axis), 0, 1)
-    return (0.1 * (voice + 0.3 * random.standard_normal(len(time_axis))) * syllables).clip(-1, 1)
 
 
 def encode_webm(samples: np.ndarray, rate: int = 48_000) -> bytes:
@@ -102,12 +91,3 @@ def run_workflow(project: Path, *arguments: str) -> float:
             f"{' '.join(command)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         )
     return seconds
-
-
-def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a Markdown table, and what else was running."""
-    load = os.getloadavg()[0]
-    lines = [header, ["---"] * len(header), *rows]
-    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    sys.stdout.write(f"{text}\n\n{os.cpu_count()} cores; load over the last minute {load:.1f}\n\n")
-    sys.stdout.flush()

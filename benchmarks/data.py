@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from resemblyzer import VoiceEncoder, preprocess_wav
 
-from benchmarks.bench import make_project, print_table, run_workflow, write_corpus, write_wavs
+from benchmarks.basics import print_table
+from benchmarks.bench import make_project, run_workflow, write_corpus, write_wavs
 from lib.speakers.embedding import embed_clips
 from lib.speakers.shard import read_shard
 

@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.bench import make_project, print_table, run_workflow, write_corpus
+from benchmarks.basics import print_table
+from benchmarks.bench import make_project, run_workflow, write_corpus
 from lib.audio.convert import convert
 from lib.audio.settings import AudioSettings
 

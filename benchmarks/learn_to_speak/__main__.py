@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.bench import ROOT, print_table
+from benchmarks.basics import print_table
+from benchmarks.bench import ROOT
 from benchmarks.learn_to_speak.corpus import write_base_model, write_corpus
 from benchmarks.learn_to_speak.figures import draw_alignments, draw_learning, draw_speech
 from benchmarks.learn_to_speak.measure import (

@@ -144,8 +144,10 @@ def forward_step(
     step = StepLosses(generated, counts)
     if discriminator is not None:
         step.leaf = generated.waveform.detach().requires_grad_(torch.is_grad_enabled())
-        real: Judgement = discriminator(generated.target)
-        fake: Judgement = discriminator(step.leaf)
+        # Weights under weight norm are computed once for both.
+        with parametrize.cached():
+            real: Judgement = discriminator(generated.target)
+            fake: Judgement = discriminator(step.leaf)
         step.adversarial_sum = adversarial_loss_sum(fake, len(batch))
         step.feature_sum = feature_loss_sum(real, fake, len(batch))
         step.discriminator_sum = discriminator_loss_sum(real, fake, len(batch))
