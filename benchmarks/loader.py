@@ -1,0 +1,65 @@
+"""How much of a training's time goes into loading batches: the demo's clips a hundred times over.
+
+``python -m benchmarks.loader`` after ``make demo``. The demo's tiny model makes the shortest steps
+there are; with any real model the share is far smaller.
+"""
+
+import argparse
+import dataclasses
+import time
+
+import torch
+from transformers import VitsTokenizer
+
+from benchmarks.basics import print_table
+from benchmarks.bench import ROOT
+from lib.training.base_model import BaseModel
+from lib.training.checkpoint import Progress
+from lib.training.data import load_clips
+from lib.training.device import start_accelerator
+from lib.training.learner import Learner
+from lib.training.settings import TrainingSettings
+from lib.training.windows import Windows
+
+TIMES = 100
+
+
+def main() -> None:
+    """Train some steps and print the share."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=10)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    demo = ROOT / "results/demo"
+    if not (demo / "base_model/base.json").is_file():
+        raise SystemExit("run make demo first: its dataset and model are measured")
+    base = BaseModel.open(demo / "base_model")
+    tokenizer = VitsTokenizer.from_pretrained(base.directory)
+    clips = load_clips(demo / "dataset/train", tokenizer, base.speakers, base.texts())
+    clips = [
+        dataclasses.replace(clip, id=f"{clip.id}-{n}", audio=clip.audio.copy())
+        for n in range(TIMES)
+        for clip in clips
+    ]
+    settings = TrainingSettings(precision="fp32", discriminator_channels=4)
+    learner = Learner(settings, base, start_accelerator(settings, use_gpu=False))
+    windows = Windows(clips, settings, Progress())
+    windows.probe(lambda window: True)
+    start = time.perf_counter()
+    plan = windows.of_epoch(0)
+    planned = time.perf_counter() - start
+    start = time.perf_counter()
+    for step, window in enumerate(plan[: arguments.steps]):
+        learner.accumulate(windows.fit(window), step)
+        learner.apply(step)
+    elapsed = time.perf_counter() - start
+    epoch = elapsed / arguments.steps * len(plan)
+    rows = [
+        ("batches", f"{learner.data_seconds / elapsed:.2%}"),
+        ("arranging an epoch", f"{planned / epoch:.3%}"),
+    ]
+    print_table((f"{len(clips)} clips, {settings.effective_batch} a step", "of the time"), rows)
+
+
+if __name__ == "__main__":
+    main()
