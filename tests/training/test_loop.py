@@ -29,6 +29,10 @@ def test_tensorboard_has_everything_once_and_it_learns(undisturbed):
         assert f"train/{name}" in tags["scalars"]
     for tag in ("gradient_norm/generator", "optimizer/learning_rate", "optimizer/skipped_steps"):
         assert tag in tags["scalars"]
+    paces = [event.value for event in events.Scalars("optimizer/clips_per_second")]
+    assert len(paces) == 8 and min(paces) > 0
+    shares = [event.value for event in events.Scalars("optimizer/data_share")]
+    assert len(shares) == 8 and all(0 < share < 1 for share in shares)
     assert {"validation/mel_true", "validation/mel_generated", "validation/alignment"} <= set(
         tags["images"]
     )
@@ -183,3 +187,14 @@ def test_a_clip_that_does_not_fit_alone_stops_with_advice(paths, monkeypatch):
     monkeypatch.setattr(Learner, "accumulate", accumulate)
     with pytest.raises(MemoryError, match=r"single clip.*training\.memory_gb"):
         train(QUICK, paths, use_gpu=False, threads=1)
+
+
+def test_the_pace_is_that_since_the_last_reading(monkeypatch):
+    now = iter([100.0, 104.0, 106.0])
+    monkeypatch.setattr("lib.training.monitor.time.perf_counter", lambda: next(now))
+    pace = Pace()
+    pace.count(12)
+    pace.count(8)
+    assert pace.read(data_seconds=1.0) == {"clips_per_second": 5.0, "data_share": 0.25}
+    pace.count(6)
+    assert pace.read(data_seconds=1.5) == {"clips_per_second": 3.0, "data_share": 0.25}
