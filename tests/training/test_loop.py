@@ -16,6 +16,7 @@ from lib.training.data import load_clips
 from lib.training.guard import TrainingDivergedError
 from lib.training.learner import NETWORKS, Learner
 from lib.training.loop import Trainer, train
+from lib.training.monitor import Pace
 from lib.training.validation import validate
 
 from .conftest import QUICK, weights
