@@ -64,13 +64,19 @@ def write_wavs(folder: Path, num_clips: int, shortest: float, longest: float) ->
     return wavs
 
 
-def make_project(folder: Path, corpus: Path) -> Path:
-    """Copy the workflow, so that a benchmark leaves no trace in this folder."""
+def make_project(folder: Path, corpus: Path, **sections: dict) -> Path:
+    """Copy the workflow, so that a benchmark leaves no trace in this folder.
+
+    Parameters
+    ----------
+    sections
+        Of the configuration, beside source and base model.
+    """
     for name in ("lib", "workflow", "config", "profiles", "envs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "Snakefile", folder)
-    config = {"source": {"path": str(corpus)}, "base_model": {"source": "tiny"}}
+    config = {"source": {"path": str(corpus)}, "base_model": {"source": "tiny"}, **sections}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
 

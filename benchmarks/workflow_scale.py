@@ -2,9 +2,13 @@
 
 Clips of 0.6 s, so that little of the time is work: a dry run of a fresh DAG, the conversion, a
 dry run with nothing to do. The cost of the work itself is measured in one process and taken off.
+With ``--grow`` also everything up to the dataset, and the same again after ten clips were added.
 """
 
 import argparse
+import csv
+import resource
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +19,9 @@ from lib.audio.convert import convert
 from lib.audio.settings import AudioSettings
 
 TARGET = "results/measurements.tsv"
+ADDED = 10
+# The clips are copies of some, with texts that nobody could say in their time.
+GATES_OFF = dict.fromkeys(("duplicate_audio", "too_much_text", "speech_rate"), "off")
 
 
 def measure_work(corpus: Path, scratch: Path, sample: int = 100) -> float:
@@ -28,22 +35,43 @@ def measure_work(corpus: Path, scratch: Path, sample: int = 100) -> float:
     return (time.perf_counter() - start) / len(paths)
 
 
-def measure(num_clips: int) -> tuple[str, ...]:
+def add_clips(corpus: Path, number: int) -> None:
+    """Add copies of a clip to an audiofolder."""
+    original = next(corpus.glob("*.webm"))
+    with (corpus / "metadata.csv").open("a", newline="", encoding="utf-8") as table:
+        rows = csv.writer(table)
+        for added in range(number):
+            shutil.copy(original, corpus / f"later{added:03d}.webm")
+            rows.writerow([f"later{added:03d}.webm", f"added later, number {added}"])
+
+
+def measure(num_clips: int, grow: bool) -> tuple[str, ...]:
+    """Return a row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         corpus = write_corpus(scratch / "corpus", num_clips, 0.6, 0.6)
-        project = make_project(scratch / "project", corpus)
+        project = make_project(scratch / "project", corpus, dataset=GATES_OFF)
         fresh = run_workflow(project, "--dry-run", TARGET)
         run = run_workflow(project, TARGET)
         idle = run_workflow(project, "--dry-run", TARGET)
+        # Of the largest process so far: Snakemake's own, as no job has loaded anything big.
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         work = measure_work(corpus, scratch) / 2
+        growth = ("", "")
+        if grow:
+            dataset = run_workflow(project, "dataset")
+            add_clips(corpus, ADDED)
+            growth = (f"{dataset:.1f}", f"{run_workflow(project, 'dataset'):.1f}")
     figures = (fresh, run, 1000 * run / num_clips, 1000 * (run / num_clips - work), idle)
-    return (f"{num_clips:,}", *(f"{figure:.1f}" for figure in figures))
+    return (f"{num_clips:,}", *(f"{figure:.1f}" for figure in figures), f"{memory:.0f}", *growth)
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, nargs="+", default=[600])
+    parser.add_argument("--clips", type=int, nargs="+", default=[600], help="smallest first")
+    parser.add_argument("--grow", action="store_true")
+    arguments = parser.parse_args()
     header = (
         "clips",
         "dry run, fresh (s)",
@@ -51,8 +79,11 @@ def main() -> None:
         "per clip (ms)",
         "of it overhead (ms)",
         "dry run, nothing to do (s)",
+        "memory (MB)",
+        "from there to the dataset (s)",
+        f"{ADDED} clips added, to the dataset (s)",
     )
-    print_table(header, [measure(number) for number in parser.parse_args().clips])
+    print_table(header, [measure(number, arguments.grow) for number in arguments.clips])
 
 
 if __name__ == "__main__":
