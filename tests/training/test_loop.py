@@ -84,12 +84,16 @@ def test_half_precision_autocast_learns_the_same(base, dataset):
         AcceleratorState._reset_state()
         accelerator = Accelerator(cpu=True, mixed_precision=precision)
         learner = Learner(QUICK, opened, accelerator)
+        with torch.no_grad():
+            # As loud as speech. A random decoder whispers: there half precision's own noise is
+            # what fills the quiet bands, and the mel loss with it.
+            learner.model.decoder.conv_post.weight.mul_(100)
         losses.append(learner.accumulate([clips[:2], clips[2:4]], step=0))
         assert learner.apply(0)[0]
     AcceleratorState._reset_state()
     for name, value in losses[0].items():
         assert losses[1][name].dtype == torch.float32
-        assert losses[1][name].item() == pytest.approx(value.item(), rel=0.05), name
+        assert losses[1][name].item() == pytest.approx(value.item(), rel=0.01), name
 
 
 def test_a_scaled_loss_gives_the_same_step(base, dataset):
