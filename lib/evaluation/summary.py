@@ -23,6 +23,7 @@ def describe_results(results: Path) -> str:
         "samples": results / "samples",
         "TensorBoard": results / "tensorboard",
         "report": results / "report/report.html",
+        "speakers": results / "speakers/audition.html",
     }
     for path in places.values():
         if not path.exists():

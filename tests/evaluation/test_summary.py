@@ -24,6 +24,8 @@ def results(tmp_path) -> Path:
     (folder / "tensorboard").mkdir()
     (folder / "report").mkdir()
     (folder / "report/report.html").write_text("page")
+    (folder / "speakers").mkdir()
+    (folder / "speakers/audition.html").write_text("page")
     return folder
 
 
@@ -43,7 +45,7 @@ def test_the_printed_line_speaks(results, tmp_path):
 def test_it_says_where_everything_is(results, capsys):
     summary.main([str(results)])
     printed = capsys.readouterr().out
-    for place in ("model", "samples", "tensorboard", "report/report.html"):
+    for place in ("model", "samples", "tensorboard", "report/report.html", "speakers/audition.html"):
         assert str(results / place) in printed
 
 
