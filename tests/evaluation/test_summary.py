@@ -45,7 +45,8 @@ def test_the_printed_line_speaks(results, tmp_path):
 def test_it_says_where_everything_is(results, capsys):
     summary.main([str(results)])
     printed = capsys.readouterr().out
-    for place in ("model", "samples", "tensorboard", "report/report.html", "speakers/audition.html"):
+    pages = ("report/report.html", "speakers/audition.html")
+    for place in ("model", "samples", "tensorboard", *pages):
         assert str(results / place) in printed
 
 
