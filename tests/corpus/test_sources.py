@@ -526,3 +526,46 @@ def test_import_is_light():
     )
 
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["save_to_disk", "parquet"])
+def test_a_rewritten_dataset_changes_only_what_really_changed(tmp_path, kind):
+    """Rows added, removed, reordered, one of them edited, all in one rewriting."""
+
+    def write(rows: dict[str, tuple[bytes, str]]):
+        shutil.rmtree(tmp_path / "source", ignore_errors=True)
+        audio = [{"bytes": content, "path": f"{name}.webm"} for name, (content, _) in rows.items()]
+        columns = {"audio": audio, "text": [text for _, text in rows.values()]}
+        if kind == "save_to_disk":
+            save_dataset(tmp_path / "source", columns)
+        else:
+            (tmp_path / "source/data").mkdir(parents=True)
+            pq.write_table(pa.table(columns), tmp_path / "source/data/train-00000-of-00001.parquet")
+        return read_corpus(tmp_path / "source", Columns(), tmp_path / "cache")
+
+    rows = {f"c{n}": (f"sound {n}".encode(), f"Text {n}") for n in range(6)}
+    before = write(rows)
+    changed = {"new": (b"new sound", "New"), **dict(reversed(rows.items()))}
+    del changed["c2"]
+    changed["c3"] = (b"sound 3", "Another text")
+    changed["c4"] = (b"other sound", "Text 4")
+    after = write(changed)
+    assert list(after.clips) == ["c0", "c1", "c3", "c4", "c5", "new"]
+    same_audio = {
+        name
+        for name in after.clips.keys() & before.clips.keys()
+        if after.digest("fingerprint", ids=[name]) == before.digest("fingerprint", ids=[name])
+    }
+    assert same_audio == {"c0", "c1", "c3", "c5"}
+    same_text = {
+        name
+        for name in after.clips.keys() & before.clips.keys()
+        if after.digest("text", ids=[name]) == before.digest("text", ids=[name])
+    }
+    assert same_text == {"c0", "c1", "c4", "c5"}
+    assert {name: read_audio(clip) for name, clip in after.clips.items()} == {
+        name: content for name, (content, _) in changed.items()
+    }
+    # Only the order of the rows: nothing at all.
+    again = write(dict(reversed(changed.items())))
+    assert again.digest("fingerprint", "text") == after.digest("fingerprint", "text")
