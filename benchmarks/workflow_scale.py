@@ -45,6 +45,16 @@ def add_clips(corpus: Path, number: int) -> None:
             rows.writerow([f"later{added:03d}.webm", f"added later, number {added}"])
 
 
+def measure_plan(num_clips: int) -> tuple[str, ...]:
+    """Return a row of the table of dry runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = write_corpus(Path(folder) / "corpus", num_clips, 0.6, 0.6)
+        project = make_project(Path(folder) / "project", corpus)
+        seconds = run_workflow(project, "--dry-run", TARGET)
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return f"{num_clips:,}", f"{seconds:.1f}", f"{memory:.0f}"
+
+
 def measure(num_clips: int, grow: bool) -> tuple[str, ...]:
     """Return a row of the table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +81,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, nargs="+", default=[600], help="smallest first")
     parser.add_argument("--grow", action="store_true")
+    parser.add_argument("--plan-only", action="store_true", help="dry runs of a fresh DAG")
     arguments = parser.parse_args()
+    if arguments.plan_only:
+        header = ("clips", "dry run, fresh (s)", "memory (MB)")
+        print_table(header, map(measure_plan, arguments.clips))
+        return
     header = (
         "clips",
         "dry run, fresh (s)",
