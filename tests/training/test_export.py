@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from transformers import VitsModel, VitsTokenizer
 
+from lib.text.frontend import TextFrontend
 from lib.training import __main__ as export
 from lib.training.checkpoint import load_checkpoint
 from lib.training.export import export_trained
@@ -87,3 +89,11 @@ def test_a_milestone_of_other_speakers_is_refused(undisturbed, dataset, tmp_path
                 f"--base-model={other}",
             ]
         )
+
+
+def test_how_texts_are_written_travels_with_the_voice(undisturbed, base, tmp_path):
+    folder = tmp_path / "base"
+    shutil.copytree(base, folder)
+    TextFrontend({"0": "zero"}, han_to_pinyin=True).save(folder)
+    export_trained(undisturbed.summary, "best", folder, tmp_path / "model", "eng")
+    assert TextFrontend.read(tmp_path / "model") == TextFrontend({"0": "zero"}, han_to_pinyin=True)
