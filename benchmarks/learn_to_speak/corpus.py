@@ -7,7 +7,7 @@ from pathlib import Path
 import soundfile
 from transformers import VitsConfig
 
-from benchmarks.learn_to_speak.espeak import Espeak
+from resources.espeak import Espeak
 from benchmarks.learn_to_speak.sentences import invent_sentences, join
 from lib.files import write_json
 from lib.training.tiny import write_tiny_model
