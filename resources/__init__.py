@@ -1,0 +1,1 @@
+"""What the project brings along, and the scripts that made it."""

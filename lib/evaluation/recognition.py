@@ -5,7 +5,7 @@ one in 20 right. The recogniser (pocketsphinx, its own English model, offline) i
 best, which makes it a strict listener.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pocketsphinx
@@ -20,10 +20,22 @@ _PAUSE = 0.3
 
 
 class Recogniser:
-    """Hears which of some English sentences was said."""
+    """Hears which of some sentences was said.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    pronunciations
+        Words that are not English, each with its sounds in ARPABET ("kuda": "K UW D AA").
+    """
+
+    def __init__(self, pronunciations: Mapping[str, str] | None = None) -> None:
         self._decoder = pocketsphinx.Decoder(lm=None, samprate=SAMPLE_RATE, loglevel="FATAL")
+        for word, sounds in (pronunciations or {}).items():
+            self._decoder.add_word(word, sounds, False)
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word can be heard."""
+        return self._decoder.lookup_word(word) is not None
 
     def choose(self, samples: np.ndarray, candidates: Sequence[str]) -> int | None:
         """Return the index of the candidate that was heard; None if none was.
@@ -41,7 +53,7 @@ class Recogniser:
             If a word is not in the recogniser's dictionary.
         """
         plain = [" ".join(candidate.split()) for candidate in candidates]
-        unknown = {w for text in plain for w in text.split() if not self._decoder.lookup_word(w)}
+        unknown = {w for text in plain for w in text.split() if not self.knows(w)}
         if unknown:
             raise ValueError(f"the recogniser does not know: {', '.join(sorted(unknown))}")
         grammar = f"#JSGF V1.0; grammar closed; public <said> = {' | '.join(plain)};"

@@ -42,6 +42,8 @@ class ReportPaths:
     training: Path
     samples: Path
     clips: Path
+    quality: Sequence[Path]
+    """Measured by lib.evaluation.quality: the recordings, the voice before and after training."""
     figures: Mapping[str, Path]
     """Directories with figures, by section."""
 
@@ -89,6 +91,7 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         "notes": _collect_notes(accepted, base),
         "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],
         "voices_omitted": max(0, len(examples) - MAX_VOICES),
+        "quality": _list_quality(paths.quality, names),
         "figures": {name: _embed_figures(folder) for name, folder in paths.figures.items()},
         "rejected": _list_rejected(rejected, paths.rejected),
         "excluded": Table.cut(
@@ -126,7 +129,7 @@ def _collect_facts(
         ),
         ("Clips rejected", f"{len(rejected):,}", None),
         ("Speech", format_duration(sum(float(row["duration"]) for row in accepted)), None),
-        ("Speakers", f"{len(base['speakers']):,}", None),
+        ("Speakers", f"{len({row['speaker_id'] for row in accepted}):,}", None),
         ("Base model", base["source"], None),
         ("Discriminator at the start", base["discriminator_origin"], None),
         (
@@ -171,6 +174,38 @@ def _show_voice(example: Example, names: Mapping[str, str], clips: Path) -> dict
     sentences = [(text, embed_sound(wav)) for text, wav in example.sentences[:MAX_SENTENCES]]
     name = label_speaker(example.speaker, names)
     return {"name": name, "sentences": sentences, "recording": recording, "clip": clip}
+
+
+def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
+    """Return what was measured of every speaker: recordings, before and after the training."""
+    measured = {path.stem: read_json(path) for path in paths}
+    speakers = sorted({speaker for found in measured.values() for speaker in found})
+    rows = [
+        (label_speaker(speaker, names), what, *_describe_quality(found[speaker]))
+        for speaker in speakers
+        for what, found in measured.items()
+        if speaker in found
+    ]
+    columns = ("speaker", "what is heard", "sentences", "right of 20", "right word of 20")
+    columns += ("like its recordings", "like another's", "distortion (dB)", "length")
+    nothing = "Nothing was held out of the training, or evaluation.clips is 0."
+    return Table.cut(columns, rows, nothing, "quality/")
+
+
+def _describe_quality(quality: Mapping[str, Any]) -> list[str]:
+    def share(count: int | None) -> str:
+        return "" if count is None else f"{count} of {quality['asked']}"
+
+    other = quality["other_similarity"]
+    return [
+        str(quality["sentences"]),
+        share(quality["heard_sentences"]),
+        share(quality["heard_words"]),
+        f"{quality['own_similarity']:.2f}",
+        "" if other is None else f"{other:.2f}",
+        f"{quality['distortion']:.1f}",
+        f"{quality['length_ratio']:.2f}",
+    ]
 
 
 def _embed_figures(folder: Path) -> list[dict[str, str]]:

@@ -8,8 +8,9 @@ import soundfile
 import torch
 from transformers import VitsModel, VitsTokenizer
 
-from lib.files import atomic_directory, read_json, write_json
+from lib.files import atomic_directory, write_json
 from lib.text.frontend import TextFrontend
+from lib.training.base_model import read_speakers
 from lib.training.data import read_rows
 from lib.vits.synthesis import synthesize
 
@@ -24,9 +25,9 @@ class Voice:
     def __init__(self, directory: Path) -> None:
         if not (directory / "config.json").is_file():
             raise ValueError(f"{directory} holds no model; expected the folder model/ of a run")
-        self.model = VitsModel.from_pretrained(directory).eval()
+        self.model = VitsModel.from_pretrained(directory, dtype=torch.float32).eval()
         self.tokenizer = VitsTokenizer.from_pretrained(directory)
-        self.speakers = read_json(directory / "speakers.json")
+        self.speakers = read_speakers(directory)
         self.frontend = TextFrontend.read(directory)
 
     @property
@@ -79,7 +80,9 @@ class Voice:
 def speak_samples(
     model: Path, dataset: Path, texts: Sequence[str], count: int, output: Path
 ) -> None:
-    """Write ``{speaker}/{number}.wav`` for every speaker and sentence, and ``texts.json``.
+    """Write ``{speaker}/{number}.wav`` for speakers and sentences, and ``texts.json``.
+
+    Speakers are those of the dataset; a voice may know others, from its base.
 
     Parameters
     ----------
@@ -93,14 +96,18 @@ def speak_samples(
         If there is no sentence of which the voice knows anything.
     """
     voice = Voice(model)
-    sentences = _encode_texts(voice, texts or _list_texts(dataset), len(texts) or count)
+    rows = _read_texts(dataset)
+    known = [row["text"] for row in rows]
+    sentences = _encode_texts(voice, texts or known, len(texts) or count)
     if not sentences:
         raise ValueError(
             "the voice knows no character of samples.texts, nor of the dataset's texts where "
             "that is empty; give sentences in the script that it was trained on"
         )
+    in_dataset = {row["speaker_id"] for row in rows}
+    speakers = [speaker for speaker in voice.speakers if speaker in in_dataset]
     with atomic_directory(output) as directory:
-        for speaker in voice.speakers:
+        for speaker in speakers:
             folder = directory / speaker
             folder.mkdir()
             for number, ids in enumerate(sentences.values(), 1):
@@ -108,15 +115,17 @@ def speak_samples(
                 path = folder / f"{number:02d}.wav"
                 soundfile.write(path, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
         write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(sentences, 1)})
-    logger.info("%d speakers said %d sentences", len(voice.speakers), len(sentences))
+    logger.info("%d speakers said %d sentences", len(speakers), len(sentences))
 
 
-def _list_texts(dataset: Path) -> list[str]:
-    """List the texts of the validation split, then of the training split."""
+def _read_texts(dataset: Path) -> list[dict]:
+    """Read texts and speakers of the validation split, then of the training split."""
     return [
-        row["text"]
+        row
         for split in ("validation", "train")
-        for row in sorted(read_rows(dataset / split, ["id", "text"]), key=lambda row: row["id"])
+        for row in sorted(
+            read_rows(dataset / split, ["id", "text", "speaker_id"]), key=lambda row: row["id"]
+        )
     ]
 
 

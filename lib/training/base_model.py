@@ -7,6 +7,7 @@ vocabulary), ``vocabulary.tsv`` (every character of the transcripts and what bec
 """
 
 import hashlib
+import itertools
 import json
 import logging
 import tempfile
@@ -35,9 +36,10 @@ from lib.training.hub import (
     find_discriminators,
     generator_file,
 )
+from lib.training.likeness import nearest_rows
 from lib.training.settings import TrainingSettings
 from lib.training.tiny import write_tiny_model
-from lib.vits.adapt import add_speakers, add_tokens
+from lib.vits.adapt import add_speakers, add_tokens, copy_speakers
 from lib.vits.convert import discriminator_from_original, generator_from_original
 from lib.vits.discriminator import (
     Discriminator,
@@ -63,13 +65,15 @@ class BaseModel:
     origin: str
     """Digest of the weights as they were found, before they were fitted to the dataset."""
     speakers: dict[str, int]
-    """Row in the speaker table by speaker id, in the order of rows."""
+    """Row in the speaker table by speaker id; those of the dataset come first."""
     names: dict[str, str]
     """The user's name by speaker id."""
     excluded: dict[str, str]
     """Clips that this base cannot learn from, with the reason."""
     discriminator_origin: str
     fresh_discriminator: bool
+    num_kept: int = 0
+    """How many of the speakers only the base knows; nothing is learnt about them."""
 
     @classmethod
     def open(cls, directory: Path) -> "BaseModel":
@@ -84,6 +88,10 @@ class BaseModel:
     def texts(self) -> dict[str, str]:
         """Return what is trained on, per clip; clips that are left out are not there."""
         return read_json(self.directory / "texts.json")
+
+    def learnt_speakers(self) -> dict[str, int]:
+        """Return the rows of the dataset's speakers."""
+        return dict(list(self.speakers.items())[: len(self.speakers) - self.num_kept])
 
     def speaker_map(self) -> dict[str, dict[str, Any]]:
         """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it."""
@@ -146,7 +154,8 @@ def prepare_base_model(
     ]
     with tempfile.TemporaryDirectory() as scratch, atomic_directory(output) as directory:
         found = _plain_directory(base, Path(scratch))
-        model = VitsModel.from_pretrained(found)
+        # Where the weights are stored in half precision, training them still wants the whole.
+        model = VitsModel.from_pretrained(found, dtype=torch.float32)
         _check_analysis(model, source)
         origin = _digest(model)
         tokenizer = VitsTokenizer.from_pretrained(found)
@@ -169,22 +178,27 @@ def prepare_base_model(
             plan, texts, tokenizer.encoder, tokenizer.normalize, directory / "vocabulary.tsv"
         )
         model = add_tokens(model, list(plan.added.values()))
-        speakers = _speaker_rows(found, model, sorted({row["speaker_id"] for row in rows}))
-        model = _fit_speakers(model, speakers, _read_centroids(centroids))
-        model.save_pretrained(directory)
         _save_tokenizer(tokenizer, plan, directory)
+        tokenizer = VitsTokenizer.from_pretrained(directory)
+        unalignable = _find_unalignable(
+            plan.texts, {row["id"]: row["duration"] for row in rows}, tokenizer
+        )
+        kept = {clip: text for clip, text in plan.texts.items() if clip not in unalignable}
+        write_json(directory / "texts.json", kept)
+        speakers = _speaker_rows(found, model, sorted({row["speaker_id"] for row in rows}))
+        if model.config.num_speakers > 1:
+            new = [speaker for speaker, row in speakers.items() if row >= model.config.num_speakers]
+            nearest = nearest_rows(model, tokenizer, dataset, kept, new)
+            model = copy_speakers(model, [nearest[speaker] for speaker in new])
+        else:
+            vectors = _read_centroids(centroids)
+            model = add_speakers(model, torch.stack([torch.tensor(vectors[s]) for s in speakers]))
+        model.save_pretrained(directory)
         discriminator_origin, weights = _load_discriminator(base, discriminator)
         if weights is not None:
             save_file(weights, directory / "discriminator.safetensors")
-        unalignable = _find_unalignable(
-            plan.texts,
-            {row["id"]: row["duration"] for row in rows},
-            VitsTokenizer.from_pretrained(directory),
-        )
         unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
-        kept = {clip: text for clip, text in plan.texts.items() if clip not in unalignable}
-        write_json(directory / "texts.json", kept)
-        known = {**_read_speakers(found), **read_json(registry)["speakers"]}
+        known = {**read_speakers(found), **read_json(registry)["speakers"]}
         names = {speaker: entry["name"] for speaker, entry in known.items()}
         prepared = BaseModel(
             directory=directory,
@@ -195,6 +209,7 @@ def prepare_base_model(
             excluded={**unwritable, **unalignable},
             discriminator_origin=discriminator_origin,
             fresh_discriminator=weights is None,
+            num_kept=len(set(speakers) - {row["speaker_id"] for row in rows}),
         )
         prepared.save()
     _report(prepared)
@@ -250,18 +265,18 @@ def _check_analysis(model: VitsModel, source: str) -> None:
 
 
 def _speaker_rows(found: Path, model: VitsModel, speakers: list[str]) -> dict[str, int]:
-    """Row of every speaker: those of the base keep theirs, new ones follow."""
-    rows: dict[str, int] = {}
+    """Row of every speaker, the dataset's first: those of the base keep theirs, new ones follow."""
+    known: dict[str, int] = {}
     # A model with one speaker has no row to keep.
     if model.config.num_speakers > 1:
-        rows = {s: entry["index"] for s, entry in _read_speakers(found).items()}
-        rows = rows or {f"base{row:03d}": row for row in range(model.config.num_speakers)}
-    for speaker in speakers:
-        rows.setdefault(speaker, max(rows.values(), default=-1) + 1)
-    return rows
+        known = {s: entry["index"] for s, entry in read_speakers(found).items()}
+        known = known or {f"base{row:03d}": row for row in range(model.config.num_speakers)}
+    new = itertools.count(model.config.num_speakers if known else 0)
+    rows = {speaker: known[speaker] if speaker in known else next(new) for speaker in speakers}
+    return rows | {speaker: row for speaker, row in known.items() if speaker not in rows}
 
 
-def _read_speakers(found: Path) -> dict[str, dict[str, Any]]:
+def read_speakers(found: Path) -> dict[str, dict[str, Any]]:
     """Return the speakers of a model that this project prepared or exported, else nothing."""
     if (found / "base.json").is_file():
         return BaseModel.open(found).speaker_map()
@@ -272,17 +287,6 @@ def _read_speakers(found: Path) -> dict[str, dict[str, Any]]:
 def _read_centroids(path: Path) -> dict[str, list[float]]:
     table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
     return dict(zip(table["speaker_id"], table["vector"], strict=True))
-
-
-def _fit_speakers(
-    model: VitsModel, rows: Mapping[str, int], centroids: Mapping[str, Any]
-) -> VitsModel:
-    multi = model.config.num_speakers > 1
-    keep = model.config.num_speakers if multi else 0
-    new = [s for s, row in sorted(rows.items(), key=lambda item: item[1]) if row >= keep]
-    if not new:
-        return model
-    return add_speakers(model, torch.stack([torch.as_tensor(centroids[s]) for s in new]), keep)
 
 
 def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: Path) -> None:
@@ -345,7 +349,7 @@ def _report(base: BaseModel) -> None:
     logger.info(
         "%s fitted to %d speakers; discriminator: %s; %d clips left out",
         base.source,
-        len(base.speakers),
+        len(base.learnt_speakers()),
         base.discriminator_origin,
         len(base.excluded),
     )

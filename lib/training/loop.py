@@ -225,7 +225,7 @@ class Trainer:
             last = True
         if last or progress.epoch % settings.samples_every == 0:
             with self.learner.ema.applied():
-                for speaker, row in self.base.speakers.items():
+                for speaker, row in self.base.learnt_speakers().items():
                     waveform = synthesize(self.learner.model, self.sample_ids, row, settings.seed)
                     monitor.audio(f"samples/{speaker}", waveform, step)
         progress.finished = last

@@ -2,7 +2,8 @@
 
 Adding speakers to a single-speaker model leaves its output unchanged at first: every new
 conditioning layer starts at zero (as ControlNet does, arXiv 2302.05543, section 3.2), while the
-speaker vectors differ from the start, so that gradients flow into the layers from step one.
+speaker vectors differ from the start, so that gradients flow into the layers from step one. A
+speaker who is added to a multi-speaker model starts as one of its voices.
 """
 
 import logging
@@ -43,40 +44,46 @@ def add_tokens(model: VitsModel, related: Sequence[Sequence[int]]) -> VitsModel:
     return _rebuild(model.config, {"vocab_size": len(state[_TOKENS])}, state)
 
 
-def add_speakers(model: VitsModel, centroids: Tensor, keep: int = 0) -> VitsModel:
-    """Give the model one row per speaker.
+def add_speakers(model: VitsModel, centroids: Tensor) -> VitsModel:
+    """Give a single-speaker model one row per speaker.
 
     Parameters
     ----------
     centroids
-        ``(speakers, 256)`` voice embeddings of the new speakers.
-    keep
-        How many rows of a multi-speaker model's table stay in front of the new ones.
+        ``(speakers, 256)`` voice embeddings of the speakers.
 
     Returns
     -------
     VitsModel
-        A model with ``keep + len(centroids)`` speakers; without a speaker table if that is one.
+        A model with ``len(centroids)`` speakers; the same one if that is one.
     """
-    config = model.config
-    old_rows = model.embed_speaker.weight.detach()[:keep] if config.num_speakers > 1 else None
-    total = len(centroids) + (0 if old_rows is None else len(old_rows))
-    if config.num_speakers < 2 and total < 2:
+    if len(centroids) < 2:
         return model
-    state = model.state_dict()
-    if config.num_speakers > 1:
-        # One speaker of a multi-speaker model still needs the table: transformers builds it
-        # for two or more, so that a spare row follows.
-        table = model.embed_speaker.weight.detach()
-        new = _speaker_rows(centroids, config.speaker_embedding_size, table.mean(0), table.std())
-        rows = torch.cat([table[:keep], new])
-        state[_SPEAKERS] = rows if len(rows) > 1 else torch.cat([rows, rows])
-        return _rebuild(config, {"num_speakers": len(state[_SPEAKERS])}, state)
-    rows = _speaker_rows(centroids, SPEAKER_CHANNELS, torch.zeros(()), torch.ones(()))
-    changes = {"num_speakers": total, "speaker_embedding_size": SPEAKER_CHANNELS}
-    adapted = _rebuild(config, changes, {**state, _SPEAKERS: rows})
+    state = {**model.state_dict(), _SPEAKERS: _speaker_rows(centroids)}
+    changes = {"num_speakers": len(centroids), "speaker_embedding_size": SPEAKER_CHANNELS}
+    adapted = _rebuild(model.config, changes, state)
     _zero_conditioning(adapted)
     return adapted
+
+
+def copy_speakers(model: VitsModel, like: Sequence[int]) -> VitsModel:
+    """Append speakers to a multi-speaker model, each as a copy of a known one.
+
+    Parameters
+    ----------
+    like
+        For each new speaker the row of the known one that it starts from.
+
+    Returns
+    -------
+    VitsModel
+        A model with ``len(like)`` more speakers; old ones keep their rows.
+    """
+    table = model.embed_speaker.weight.detach()
+    rows = torch.cat([table, table[list(like)]])
+    return _rebuild(
+        model.config, {"num_speakers": len(rows)}, {**model.state_dict(), _SPEAKERS: rows}
+    )
 
 
 def warm_start(
@@ -126,16 +133,10 @@ def _rebuild(config: VitsConfig, changes: dict, state: Mapping[str, Tensor]) -> 
     return model.eval()
 
 
-def _speaker_rows(centroids: Tensor, width: int, centre: Tensor, spread: Tensor) -> Tensor:
-    """Rows that differ as the voices do, with the given centre and standard deviation."""
+def _speaker_rows(centroids: Tensor) -> Tensor:
+    """Rows that differ as the voices do, with mean 0 and standard deviation 1."""
     vectors = centroids.float() - centroids.float().mean(0)
-    if vectors.shape[1] != width:
-        generator = torch.Generator().manual_seed(0)
-        projection = torch.randn(vectors.shape[1], width, generator=generator)
-        vectors = vectors @ projection
-    if len(vectors) < 2:
-        return centre.expand(len(vectors), width).clone()
-    return centre + vectors / vectors.std().clamp(min=1e-8) * spread
+    return vectors / vectors.std().clamp(min=1e-8)
 
 
 def _zero_conditioning(model: VitsModel) -> None:

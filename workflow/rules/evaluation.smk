@@ -2,8 +2,10 @@
 
 REQUIRES  <results>/model, <results>/dataset and the tables of the earlier stages
 PRODUCES  <results>/speakers/audition.html, <results>/samples/{speaker}/*.wav,
-          <results>/report/report.html and the figures in it
+          <results>/quality/{what}.json, <results>/report/report.html and the figures in it
 """
+# What is measured on the sentences of the validation split, and the model that says them.
+MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
 
 
 # Needs nothing of the dataset and the training: speakers are put right before those.
@@ -62,6 +64,31 @@ rule synthesize_samples:
         code=code_digest("lib.evaluation.samples"),
     script:
         "../scripts/synthesize_samples.py"
+
+
+rule measure_quality:
+    input:
+        model=lambda wildcards: MEASURED[wildcards.what],
+        dataset="<results>/dataset",
+        centroids="<results>/speakers/centroids.parquet",
+    output:
+        "<results>/quality/{what}.json",
+    log:
+        "<logs>/measure_quality/{what}.log",
+    benchmark:
+        "<benchmarks>/measure_quality_{what}.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    wildcard_constraints:
+        what="|".join(MEASURED),
+    resources:
+        mem_mb=3000,
+    params:
+        evaluation=config["evaluation"],
+        clips=str(RESULTS / "clips"),
+        code=code_digest("lib.evaluation.quality"),
+    script:
+        "../scripts/measure_quality.py"
 
 
 rule plot_corpus:
@@ -183,6 +210,7 @@ rule write_report:
         base_model="<results>/base_model",
         training="<results>/training.json",
         samples="<results>/samples",
+        quality=expand("<results>/quality/{what}.json", what=MEASURED),
         figures=expand("<results>/report/{part}", part=["voices", "training", "corpus", "speakers"]),
     output:
         report(

@@ -15,6 +15,7 @@ write_report(
         training=Path(snakemake.input.training),
         samples=Path(snakemake.input.samples),
         clips=Path(snakemake.params.clips),
+        quality=[Path(path) for path in snakemake.input.quality],
         figures={Path(folder).name: Path(folder) for folder in snakemake.input.figures},
     ),
     title=snakemake.params.source,

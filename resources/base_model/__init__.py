@@ -1,0 +1,1 @@
+"""The base model of the demo, and what made it."""

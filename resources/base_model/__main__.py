@@ -1,0 +1,118 @@
+"""Train the base model from random weights, and write it here: `python -m resources.base_model`.
+
+    nohup .venv/bin/python -m resources.base_model --work /tmp/base > base.log 2>&1 &
+
+Takes about two hours on one core; a run that was stopped goes on where it was. Needs espeak-ng.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import VitsConfig, VitsModel
+
+from lib.files import read_json, write_json
+from lib.training.checkpoint import load_checkpoint
+from lib.training.export import export_checkpoint
+from lib.training.tiny import write_tiny_model
+from resources.base_model.corpus import SEED, VOICES, write_corpus
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def write_random_model(directory: Path) -> None:
+    """Write a VITS of 3.3 million random weights, with a row for every voice."""
+
+    def shape(vocab_size: int) -> VitsConfig:
+        return VitsConfig(
+            vocab_size=vocab_size,
+            hidden_size=96,
+            flow_size=96,
+            num_hidden_layers=4,
+            num_attention_heads=2,
+            ffn_dim=384,
+            spectrogram_bins=513,
+            prior_encoder_num_flows=4,
+            prior_encoder_num_wavenet_layers=2,
+            posterior_encoder_num_wavenet_layers=5,
+            upsample_initial_channel=128,
+            upsample_rates=[8, 8, 4],
+            upsample_kernel_sizes=[16, 16, 8],
+            resblock_kernel_sizes=[3, 7],
+            resblock_dilation_sizes=[[1, 3], [1, 3]],
+            duration_predictor_filter_channels=96,
+            use_stochastic_duration_prediction=False,
+            num_speakers=len(VOICES),
+            speaker_embedding_size=64,
+            sampling_rate=16_000,
+            pad_token_id=0,
+        )
+
+    write_tiny_model(directory, SEED, shape)
+    # The ids that the workflow gives to the corpus's labels: rows are found by them.
+    speakers = [f"spk{row:03d}" for row in range(len(VOICES))]
+    table = {speaker: {"index": row, "name": speaker} for row, speaker in enumerate(speakers)}
+    write_json(directory / "speakers.json", table)
+
+
+def train(work: Path) -> None:
+    """Run the workflow up to the last checkpoint, on one core.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails; its log says why.
+    """
+    source = {"path": str(work / "corpus/recordings"), "language": "mul"}
+    source["columns"] = {"speaker": "speaker"}
+    command = [sys.executable, "-m", "snakemake", "train_model", "--cores", "1"]
+    command += ["--workflow-profile", "profiles/demo", "--quiet", "rules"]
+    command += ["--configfile", str(HERE / "config.yaml"), "--config"]
+    command += [f"output={work / 'run'}", f"source={source}"]
+    command += [f"base_model={ {'source': str(work / 'random'), 'discriminator': 'fresh'} }"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def write_base_model(run: Path, directory: Path) -> None:
+    """Write the last checkpoint's weights in half precision, with its discriminator's."""
+    checkpoint = max((run / "checkpoints").glob("epoch????"))
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "model"
+        export_checkpoint(checkpoint, run / "base_model", exported, "mul")
+        for path in exported.iterdir():
+            if path.suffix == ".json" and path.name != "speakers.json":
+                (directory / path.name).write_bytes(path.read_bytes())
+        # By their names: the ids would be taken for those of a user's speakers.
+        speakers = read_json(exported / "speakers.json").values()
+        write_json(directory / "speakers.json", {entry["name"]: entry for entry in speakers})
+        model = VitsModel.from_pretrained(exported)
+        model.to(torch.float16).save_pretrained(directory)
+    judge = load_checkpoint(checkpoint).discriminator
+    save_file({k: v.half() for k, v in judge.items()}, directory / "discriminator.safetensors")
+
+
+def main() -> None:
+    """Make what is missing, train, write the model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for everything big")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of the model")
+    parser.add_argument("--no-training", action="store_true", help="take the last checkpoint")
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    if not (work / "corpus/held_out/metadata.csv").is_file():
+        write_corpus(work / "corpus")
+    if not (work / "random").is_dir():
+        write_random_model(work / "random")
+    if not arguments.no_training:
+        train(work)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    write_base_model(work / "run", arguments.output)
+
+
+if __name__ == "__main__":
+    main()
