@@ -18,7 +18,7 @@ OUTPUT = $(shell $(BIN)/python -c 'import sys, yaml; print({key: value \
 finished = test -e "$(OUTPUT)/$(1)" || \
 	{ echo "$(OUTPUT)/$(1) is not there yet: run make run CONFIG=$(CONFIG) first" >&2; exit 2; }
 
-.PHONY: help config setup demo run dry-run test lint bench report tensorboard clean
+.PHONY: help config setup demo say run dry-run test lint bench report tensorboard clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,13 @@ setup:  ## make or repair the environment .venv
 demo: setup  ## run everything on the embedded demo corpus and tiny model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)
 	@$(BIN)/python -m lib.evaluation.summary results/demo
+
+say: CONFIG = config/demo.yaml
+say: setup  ## let the demo's voice (or that of CONFIG) say TEXT as SPEAKER, into OUT
+	@test -n "$$TEXT" || { echo 'say what? make say TEXT="hello there" SPEAKER=spk001' >&2; exit 2; }
+	@$(call finished,model)
+	@$(BIN)/python -m lib.evaluation "$(OUTPUT)/model" "$$TEXT" \
+		$(if $(SPEAKER),--speaker "$$SPEAKER") --output "$(or $(OUT),speech.wav)"
 
 config:
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 2; }

@@ -27,7 +27,7 @@ def mel_cepstrum(samples: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
         y=samples, sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS, power=1.0
     )
     # The floor keeps digital silence, which recordings do not have, from deciding the figure.
-    log_mel = np.log(np.maximum(mel, mel.max() * 1e-4))
+    log_mel = np.log(np.maximum(mel, max(mel.max() * 1e-4, 1e-9)))
     angles = np.pi * np.outer(np.arange(1, _ORDER + 1), np.arange(_BANDS) + 0.5) / _BANDS
     return (2 / _BANDS * np.cos(angles) @ log_mel).T
 

@@ -101,7 +101,7 @@ def measure_quality(
         texts = [row["text"] for part in parts for row in read_rows(part, ["text"])]
         test = ListeningTest(Recogniser(), texts)
     with tempfile.TemporaryDirectory() as scratch:
-        spoken = _speak(Voice(model), sentences, Path(scratch)) if model else recorded
+        spoken = speak_all(Voice(model), sentences, Path(scratch)) if model else recorded
         quality = judge(sentences, spoken, recorded, _read_centroids(centroids), test)
     with atomic_path(output) as temporary:
         write_json(temporary, {speaker: asdict(found) for speaker, found in quality.items()})
@@ -126,7 +126,9 @@ def judge(
     said: dict[str, list[Sentence]] = {}
     for sentence in sentences:
         said.setdefault(sentence.speaker, []).append(sentence)
-    voices = _embed({speaker: [spoken[s.clip] for s in own] for speaker, own in said.items()})
+    voices = embed_speakers(
+        {speaker: [spoken[s.clip] for s in own] for speaker, own in said.items()}
+    )
     return {
         speaker: Quality(
             sentences=len(own),
@@ -138,7 +140,7 @@ def judge(
     }
 
 
-def _speak(voice: Voice, sentences: Sequence[Sentence], folder: Path) -> dict[str, Path]:
+def speak_all(voice: Voice, sentences: Sequence[Sentence], folder: Path) -> dict[str, Path]:
     """Let every speaker say its sentences."""
     spoken = {}
     for sentence in sentences:
@@ -181,7 +183,7 @@ def _compare_sound(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, 
     }
 
 
-def _embed(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
+def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
     """Return the mean voice vector of every speaker, of length one; zeros for pure silence."""
     named = {f"{speaker} {i}": wav for speaker, own in wavs.items() for i, wav in enumerate(own)}
     with tempfile.TemporaryDirectory() as scratch:

@@ -5,6 +5,7 @@ one in 20 right. The recogniser (pocketsphinx, its own English model, offline) i
 best, which makes it a strict listener.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,13 +26,20 @@ class Recogniser:
     Parameters
     ----------
     pronunciations
-        Words that are not English, each with its sounds in ARPABET ("kuda": "K UW D AA").
+        Words of another language than English, each with its sounds in ARPABET
+        ("kuda": "K UW D AA"); None takes the English dictionary.
     """
 
     def __init__(self, pronunciations: Mapping[str, str] | None = None) -> None:
-        self._decoder = pocketsphinx.Decoder(lm=None, samprate=SAMPLE_RATE, loglevel="FATAL")
-        for word, sounds in (pronunciations or {}).items():
-            self._decoder.add_word(word, sounds, False)
+        with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="utf-8") as file:
+            choice = {}
+            if pronunciations is not None:
+                file.writelines(f"{word} {said}\n" for word, said in pronunciations.items())
+                file.flush()
+                choice["dict"] = file.name
+            self._decoder = pocketsphinx.Decoder(
+                lm=None, samprate=SAMPLE_RATE, loglevel="FATAL", **choice
+            )
 
     def knows(self, word: str) -> bool:
         """Tell whether a lower-case word can be heard."""

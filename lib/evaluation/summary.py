@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lib.evaluation.timing import read_stages
 from lib.files import read_json
 
 
@@ -30,6 +31,8 @@ def describe_results(results: Path) -> str:
             raise ValueError(f"{path} does not exist: the run is not finished; run it again")
     lines = ["", "The voice is ready:"]
     lines += [f"  {name:<12} {path}" for name, path in places.items()]
+    lines += ["", "Time:"]
+    lines += [f"  {stage.name:<20} {stage.seconds:7.1f} s" for stage in read_stages(results)]
     lines += ["", "Let it speak:", f"  {speaking_command(results)}", ""]
     return "\n".join(lines)
 

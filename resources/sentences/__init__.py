@@ -21,6 +21,8 @@ class Grammar:
 
     words: dict[str, list[str]]
     patterns: list[str]
+    sounds: dict[str, str]
+    """How letters are said, in ARPABET; nothing for English, which has dictionaries."""
 
     def invent(self, count: int, seed: int, without: Sequence[str] = ()) -> list[str]:
         """Invent `count` different sentences, none of them in `without`."""
@@ -32,6 +34,12 @@ class Grammar:
                 known.add(sentence)
                 invented.append(sentence)
         return invented
+
+    def pronounce(self, word: str) -> str:
+        """Return the sounds of a word, in ARPABET."""
+        longest = sorted(self.sounds, key=len, reverse=True)
+        letters = re.findall("|".join(map(re.escape, longest)), word)
+        return " ".join(self.sounds[letter] for letter in letters)
 
     def _fill(self, pattern: str, rng: random.Random) -> str:
         said: set[str] = set()
@@ -51,4 +59,4 @@ def read_grammar(language: str) -> Grammar:
     path = Path(__file__).parent / f"{language}.yaml"
     content = yaml.safe_load(path.read_text("utf-8"))
     words = {kind: text.split() for kind, text in content["words"].items()}
-    return Grammar(words, content["patterns"])
+    return Grammar(words, content["patterns"], content.get("sounds", {}))

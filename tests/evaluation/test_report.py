@@ -12,6 +12,7 @@ import pytest
 from lib.evaluation.curves import plot_training
 from lib.evaluation.report import MAX_ROWS, MAX_SENTENCES, ReportPaths, write_report
 from lib.evaluation.sound import encode_mp3
+from lib.files import write_json
 from tests.evaluation.conftest import hum, write_log
 from tests.evaluation.test_figures import draw_corpus, draw_speakers
 from tests.evaluation.test_spectrograms import draw as draw_samples
@@ -48,7 +49,15 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
-def write(run, title="recordings", figures=True):
+def write_quality(folder, quality):
+    """Write what was measured, as rule measure_quality does."""
+    paths = [folder / f"{what}.json" for what in ("recordings", "before", "after")]
+    for path in paths:
+        write_json(path, quality.get(path.stem, {}))
+    return paths
+
+
+def write(run, title="recordings", figures=True, quality=None):
     """Write a run's report, with all figures or without any."""
     folder = run.folder / "report"
     if figures:
@@ -66,6 +75,7 @@ def write(run, title="recordings", figures=True):
         training=run.folder / "training.json",
         samples=run.folder / "samples",
         clips=run.folder / "clips",
+        quality=write_quality(run.folder / "quality", quality or {}),
         figures={name: folder / name for name in ("voices", "training", "corpus", "speakers")},
     )
     write_report(paths, title, "eng", path)
@@ -250,3 +260,35 @@ def test_chromium_plays_and_shows_it(run, tmp_path):
     loaded = re.search(r'data-loaded="(\d+) (\d+)"', shown.stdout)
     assert loaded, shown.stderr[-2000:]
     assert loaded.groups() == (str(len(page.all("audio"))), str(len(page.all("img"))))
+
+
+MEASURED = {
+    "sentences": 10,
+    "asked": 9,
+    "heard_sentences": 8,
+    "heard_words": 7,
+    "own_similarity": 0.912,
+    "other_similarity": 0.634,
+    "distortion": 5.43,
+    "length_ratio": 1.071,
+}
+
+
+def test_quality_is_shown_before_and_after(run):
+    run.names = {"spk001": "Anna"}
+    after = {"spk000": MEASURED, "spk001": MEASURED | {"heard_words": 9}}
+    before = {"spk000": MEASURED | {"heard_sentences": 2}, "spk001": MEASURED}
+    words = write(run.write(), figures=False, quality={"before": before, "after": after})[1].words()
+    assert "spk000 before 10 2 of 9 7 of 9 0.91 0.63 5.4 1.07" in words
+    assert "spk000 after 10 8 of 9 7 of 9 0.91 0.63 5.4 1.07" in words
+    assert "spk001 · Anna after 10 8 of 9 9 of 9 0.91 0.63 5.4 1.07" in words
+
+
+def test_what_was_not_measured_is_left_empty(run):
+    unheard = {"asked": 0, "heard_sentences": None, "heard_words": None, "other_similarity": None}
+    words = write(run.write(), figures=False, quality={"after": {"spk000": MEASURED | unheard}})[1]
+    assert "spk000 after 10 0.91 5.4 1.07" in words.words()
+
+
+def test_a_run_that_measured_nothing_says_so(run):
+    assert "evaluation.clips is 0" in write(run.write(), figures=False)[1].words()

@@ -30,13 +30,17 @@ def voice(model) -> Voice:
     return Voice(model)
 
 
-def write_texts(folder: Path, train: list[str], validation: list[str]) -> Path:
-    """Write what of a dataset the samples read."""
+def write_texts(
+    folder: Path, train: list[str], validation: list[str], speakers: tuple[str, ...] = ("spk000",)
+) -> Path:
+    """Write what of a dataset the samples read; the speakers take turns."""
     for split, texts in (("train", train), ("validation", validation)):
         path = folder / split / "data.arrow"
         path.parent.mkdir(parents=True)
         ids = [f"c{number}" for number in reversed(range(len(texts)))]
-        table = pa.table({"id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
+        turns = [speakers[number % len(speakers)] for number in range(len(texts))]
+        columns = {"id": ids, "text": texts, "speaker_id": turns}
+        table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
         with pa.ipc.new_stream(str(path), table.schema) as stream:
             stream.write_table(table)
         state = {"_data_files": [{"filename": path.name}]}
@@ -81,12 +85,19 @@ def test_the_same_sentence_sounds_the_same(voice):
 
 def test_every_speaker_says_every_sentence(model, tmp_path):
     output = tmp_path / "samples"
-    speak_samples(model, tmp_path / "none", ["hello", "漢字", "good day"], 9, output)
+    dataset = write_texts(tmp_path / "data", ["a", "b"], [], ("spk000", "spk003"))
+    speak_samples(model, dataset, ["hello", "漢字", "good day"], 9, output)
     assert read_json(output / "texts.json") == {"01": "hello", "02": "good day"}
     found = sorted(str(path.relative_to(output)) for path in output.rglob("*.wav"))
     assert found == [f"{s}/{n}.wav" for s in ("spk000", "spk003") for n in ("01", "02")]
     assert soundfile.info(output / found[0]).samplerate == 16_000
     assert soundfile.info(output / found[0]).frames > 0
+
+
+def test_a_speaker_that_only_the_base_knows_says_nothing(model, tmp_path):
+    dataset = write_texts(tmp_path / "data", ["a"], ["b"], ("spk003",))
+    speak_samples(model, dataset, ["hello"], 1, tmp_path / "samples")
+    assert [path.name for path in (tmp_path / "samples").iterdir() if path.is_dir()] == ["spk003"]
 
 
 def test_sentences_come_from_validation_first(model, tmp_path):

@@ -76,7 +76,7 @@ rule measure_quality:
     log:
         "<logs>/measure_quality/{what}.log",
     benchmark:
-        "<benchmarks>/measure_quality_{what}.tsv"
+        "<benchmarks>/measure_quality/{what}.tsv"
     conda:
         "../../envs/evaluation.yaml"
     wildcard_constraints:

@@ -1,0 +1,114 @@
+"""How well the base model speaks, in its own voices, what was held out of its training.
+
+    python -m resources.base_model.measure --work /tmp/base
+
+Writes `quality.json` beside this file and prints the table of README.md. Needs the corpus that
+`python -m resources.base_model` leaves in its folder.
+"""
+
+import argparse
+import csv
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+
+from benchmarks.basics import print_table
+from lib.audio.wav import write_wav
+from lib.evaluation.listening import ListeningTest, write_plainly
+from lib.evaluation.quality import Quality, Sentence, embed_speakers, judge, speak_all
+from lib.evaluation.recognition import SAMPLE_RATE, Recogniser
+from lib.evaluation.samples import Voice
+from lib.files import write_json
+from resources.base_model.corpus import VOICES, invent_texts
+from resources.sentences import read_grammar
+
+HERE = Path(__file__).parent
+
+
+def read_held_out(folder: Path, scratch: Path) -> tuple[list[Sentence], dict[str, Path]]:
+    """Read the sentences that were held out, and write their recordings at 16 kHz."""
+    sentences, recorded = [], {}
+    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            clip = Path(row["file_name"]).stem
+            samples, rate = soundfile.read(folder / row["file_name"])
+            resampled = np.clip(soxr.resample(samples, rate, SAMPLE_RATE), -1, 1)
+            recorded[clip] = scratch / f"{clip}.wav"
+            write_wav(recorded[clip], np.round(resampled * 32767).astype(np.int16), SAMPLE_RATE)
+            sentences.append(Sentence(clip, row["text"], row["speaker"]))
+    return sentences, recorded
+
+
+def prepare_test(language: str) -> ListeningTest:
+    """Return a listening test about all that is ever said in a language."""
+    voices = [voice for voice in VOICES if voice.language == language]
+    texts = [text for voice in voices for part in invent_texts(voice) for text in part]
+    grammar = read_grammar(language)
+    words = {word for text in texts for word in write_plainly(text).split()}
+    known = {word: grammar.pronounce(word) for word in sorted(words)} if grammar.sounds else None
+    return ListeningTest(Recogniser(known), texts)
+
+
+def measure(model: Path, work: Path) -> dict[str, dict[str, Quality]]:
+    """Measure recordings and model, by voice."""
+    found: dict[str, dict[str, Quality]] = {"recordings": {}, "model": {}}
+    languages = {voice.name: voice.language for voice in VOICES}
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        (scratch / "spoken").mkdir()
+        sentences, recorded = read_held_out(work / "corpus/held_out", scratch)
+        spoken = speak_all(Voice(model), sentences, scratch / "spoken")
+        by_voice = {
+            name: [recorded[s.clip] for s in sentences if s.speaker == name] for name in languages
+        }
+        references = embed_speakers(by_voice)
+        for language in sorted(set(languages.values())):
+            test = prepare_test(language)
+            own = [s for s in sentences if languages[s.speaker] == language]
+            for what, wavs in (("recordings", recorded), ("model", spoken)):
+                found[what] |= judge(own, wavs, recorded, references, test)
+    return found
+
+
+def print_quality(found: dict[str, dict[str, Quality]]) -> None:
+    """Print a table: for every voice what the recogniser heard, likeness, distortion, length."""
+    rows = []
+    for name in found["recordings"]:
+        for what, qualities in found.items():
+            q = qualities[name]
+            heard = [f"{count} of {q.asked}" for count in (q.heard_sentences, q.heard_words)]
+            rows.append(
+                [
+                    name,
+                    what,
+                    *heard,
+                    q.own_similarity,
+                    q.other_similarity,
+                    q.distortion,
+                    q.length_ratio,
+                ]
+            )
+    header = ["voice", "what is heard", "right of 20", "right word of 20", "like its recordings"]
+    print_table([*header, "like another's", "distortion (dB)", "length"], rows)
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--model", type=Path, default=HERE, help="the model")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    found = measure(arguments.model, arguments.work)
+    plain = {what: {k: asdict(q) for k, q in by.items()} for what, by in found.items()}
+    write_json(arguments.model / "quality.json", plain)
+    print_quality(found)
+
+
+if __name__ == "__main__":
+    main()
