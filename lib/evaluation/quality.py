@@ -184,7 +184,7 @@ def _compare_sound(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, 
 
 
 def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
-    """Return the mean voice vector of every speaker, of length one; zeros for pure silence."""
+    """Return the mean voice vector of every speaker, of length one."""
     named = {f"{speaker} {i}": wav for speaker, own in wavs.items() for i, wav in enumerate(own)}
     with tempfile.TemporaryDirectory() as scratch:
         shard = Path(scratch) / "vectors.parquet"
@@ -192,9 +192,8 @@ def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
         found = read_shard(shard)
     voices = {}
     for speaker, own in wavs.items():
-        names = [f"{speaker} {i}" for i in range(len(own))]
-        total = sum((found[name].vector for name in names if name in found), np.zeros(256))
-        voices[speaker] = total / max(float(np.linalg.norm(total)), 1e-9)
+        total = sum(found[f"{speaker} {i}"].vector for i in range(len(own)))
+        voices[speaker] = total / np.linalg.norm(total)
     return voices
 
 

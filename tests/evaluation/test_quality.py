@@ -104,11 +104,11 @@ def test_distortion_and_length(sounds, tmp_path):
     assert quality.distortion == pytest.approx(np.median(each), abs=0.006)
 
 
-def test_a_silent_voice_is_like_nobody(sounds, tmp_path):
+def test_a_silent_voice_is_measured_as_badly_as_it_is(sounds, tmp_path):
     silent = tmp_path / "silent.wav"
     write_wav(silent, np.zeros(16_000, np.int16), 16_000)
     quality = judge(SENTENCES[:1], {"a0": silent}, sounds, references(sounds), None)["spk000"]
-    assert quality.own_similarity == 0
+    assert quality.own_similarity < 0.7 and quality.distortion > 10
 
 
 def test_one_speaker_has_no_other(sounds):

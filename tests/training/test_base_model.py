@@ -215,6 +215,23 @@ def test_a_foreign_multi_speaker_voice_keeps_its_rows(prepared, folder, tmp_path
     (source / "speakers.json").unlink()
     base = prepare(folder, tmp_path / "base", str(source))
     assert base.speakers == {"base000": 0, "base001": 1, "spk000": 2, "spk001": 3}
+    assert list(base.speakers) == ["spk000", "spk001", "base000", "base001"]
+    assert base.learnt_speakers() == {"spk000": 2, "spk001": 3}
+    table = VitsModel.from_pretrained(base.directory).embed_speaker.weight
+    assert all(any(torch.equal(row, known) for known in table[:2]) for row in table[2:])
+
+
+def test_a_base_in_half_precision_is_trained_in_full(prepared, folder, tmp_path):
+    source = export(prepared, tmp_path / "model", {})
+    full = VitsModel.from_pretrained(source)
+    full.half().save_pretrained(source)
+    assert VitsModel.from_pretrained(source).dtype == torch.float16
+    base = prepare(folder, tmp_path / "base", str(source))
+    model = VitsModel.from_pretrained(base.directory)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert torch.equal(
+        model.flow.flows[0].conv_pre.weight.half(), full.flow.flows[0].conv_pre.weight
+    )
 
 
 # ---------------------------------------------------------------- originals and the Hub

@@ -1,0 +1,101 @@
+"""Which voice of the base a new speaker starts from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import VitsModel, VitsTokenizer
+
+from lib.training.data import load_clips
+from lib.training.likeness import CLIPS, _choose_clips, _spread, nearest_rows
+from lib.training.validation import validate
+from lib.vits.adapt import copy_speakers
+from lib.vits.losses import LossWeights
+from lib.vits.spectrogram import Spectrogram
+from tests.training.conftest import make_row, write_dataset
+from tests.training.test_base_model import folder, prepared  # noqa: F401
+
+TEXTS = {f"clip{n:02d}": "hello there" for n in range(8)}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Six clips by two speakers, and one that was held out."""
+    rows = [make_row(n, "hello there", f"new{n % 2}", 1.0) for n in range(7)]
+    return write_dataset(tmp_path / "dataset", rows[:6], rows[6:])
+
+
+@pytest.fixture
+def base(prepared):  # noqa: F811
+    """A model with three voices that sound different, and its tokenizer."""
+    model = VitsModel.from_pretrained(prepared.directory)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".cond" in name and not name.endswith("original1"):
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    model = copy_speakers(model, [0])
+    with torch.no_grad():
+        model.embed_speaker.weight.copy_(torch.randn(3, model.config.speaker_embedding_size))
+    return model, VitsTokenizer.from_pretrained(prepared.directory)
+
+
+def test_it_is_the_row_with_the_lowest_loss(base, dataset):
+    """Against a search by hand, clip by clip."""
+    model, tokenizer = base
+    speakers = {"new0": 0, "new1": 0}
+    clips = load_clips(dataset / "train", tokenizer, speakers, TEXTS)
+    expected = {}
+    for speaker in speakers:
+        own = [clip for clip in clips if int(clip.id[4:]) % 2 == int(speaker[3:])]
+        scores = [
+            validate(
+                model,
+                [replace(clip, speaker=row) for clip in own],
+                Spectrogram(),
+                LossWeights(),
+                32,
+                len(own),
+                0,
+                torch.device("cpu"),
+            ).score
+            for row in range(3)
+        ]
+        assert len(set(scores)) == 3
+        expected[speaker] = int(np.argmin(scores))
+    assert nearest_rows(model, tokenizer, dataset, TEXTS, list(speakers)) == expected
+
+
+def test_a_better_voice_is_found_wherever_it_stands(base, dataset):
+    model, tokenizer = base
+    best = nearest_rows(model, tokenizer, dataset, TEXTS, ["new0"])["new0"]
+    order = [row for row in range(3) if row != best]
+    with torch.no_grad():
+        table = model.embed_speaker.weight.clone()
+        model.embed_speaker.weight.copy_(table[[*order, best]])
+    assert nearest_rows(model, tokenizer, dataset, TEXTS, ["new0"])["new0"] == 2
+
+
+def test_a_speaker_with_nothing_to_learn_from_gets_the_first(base, dataset):
+    model, tokenizer = base
+    assert nearest_rows(model, tokenizer, dataset, TEXTS, ["nobody"]) == {"nobody": 0}
+    assert nearest_rows(model, tokenizer, dataset, {}, ["new0"]) == {"new0": 0}
+
+
+def test_clips_of_a_usual_length_are_tried():
+    rows = [
+        {"id": f"c{n}", "speaker_id": "s" if n < 7 else "t", "duration": seconds}
+        for n, seconds in enumerate((9.0, 3.5, 0.6, 2.9, 3.0, 3.1, 12.0, 3.0))
+    ]
+    texts = {row["id"]: "" for row in rows if row["id"] != "c4"}
+    assert _choose_clips(rows, texts, "s") == ["c3", "c5", "c1", "c2"]
+    assert CLIPS == 4
+
+
+@pytest.mark.parametrize(
+    ("total", "limit", "expected"),
+    [(3, 10, [0, 1, 2]), (10, 5, [0, 2, 4, 6, 8]), (109, 2, [0, 54]), (4, 0, [0])],
+)
+def test_many_voices_are_tried_in_samples(total, limit, expected):
+    assert _spread(total, limit) == expected
