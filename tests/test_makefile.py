@@ -4,6 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import soundfile
+
+from lib.files import write_json
+from lib.training.tiny import write_tiny_model
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,6 +30,32 @@ def test_a_configuration_that_does_not_exist_is_named():
 def test_help_lists_every_target_once_and_make_has_nothing_to_warn_of():
     done = make("help")
     targets = [line.split()[0] for line in done.stdout.splitlines()]
-    expected = "help setup demo run dry-run test lint bench report tensorboard clean"
+    expected = "help setup demo say run dry-run test lint bench report tensorboard clean"
     assert targets == expected.split()
     assert done.stderr == ""
+
+
+def test_saying_wants_a_text_and_a_finished_voice(tmp_path):
+    done = make("say")
+    assert done.returncode == 2
+    assert 'make say TEXT="hello there" SPEAKER=spk001' in done.stderr
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"output: {tmp_path}/results\n")
+    done = make("say", "TEXT=hello", f"CONFIG={config}")
+    assert done.returncode == 2
+    assert f"{tmp_path}/results/model is not there yet: run make run CONFIG={config}" in done.stderr
+
+
+def test_a_voice_says_what_a_shell_would_take_apart(tmp_path):
+    write_tiny_model(tmp_path / "results/model")
+    write_json(tmp_path / "results/model/speakers.json", {"spk001": {"index": 0, "name": "Anna"}})
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"output: {tmp_path}/results\n")
+    text = 'it\'s "fine"; $HOME & `pwd`'.replace("$", "$$")
+    sound = tmp_path / "said.wav"
+    done = make("say", f"TEXT={text}", "SPEAKER=Anna", f"OUT={sound}", f"CONFIG={config}")
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(sound).samplerate == 16_000
+    assert "Anna says it in" in done.stderr
+    done = make("say", "TEXT=hello", "SPEAKER=Bob", f"OUT={sound}", f"CONFIG={config}")
+    assert done.returncode == 2 and "no speaker 'Bob'; there are: spk001 (Anna)" in done.stderr
