@@ -26,7 +26,7 @@ help:  ## list the targets
 setup:  ## make or repair the environment .venv
 	@$(PYTHON) envs/setup.py
 
-demo: setup  ## run everything on the embedded demo corpus and tiny model, on the CPU
+demo: setup  ## run everything on the embedded demo corpus and base model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)
 	@$(BIN)/python -m lib.evaluation.summary results/demo
 

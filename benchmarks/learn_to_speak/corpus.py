@@ -7,10 +7,10 @@ from pathlib import Path
 import soundfile
 from transformers import VitsConfig
 
-from resources.espeak import Espeak
 from benchmarks.learn_to_speak.sentences import invent_sentences, join
 from lib.files import write_json
 from lib.training.tiny import write_tiny_model
+from resources.espeak import Espeak
 
 NUM_RECORDINGS = 1_500
 NUM_HELD_OUT = 60

@@ -1,0 +1,35 @@
+"""The embedded corpus with the embedded base, up to where the training begins."""
+
+import pytest
+import yaml
+
+from lib.files import read_json
+from lib.training.base_model import BaseModel
+
+from .conftest import DEMO, ROOT, make_project
+
+
+@pytest.mark.slow
+def test_every_speaker_of_the_demo_speaks_at_step_zero(tmp_path):
+    project = make_project(tmp_path / "project")
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text("utf-8"))
+    config |= {"output": "results", "base_model": {"source": str(ROOT / "resources/base_model")}}
+    config["source"]["path"] = str(DEMO)
+    (project.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    measured = ("results/quality/recordings.json", "results/quality/before.json")
+    project.run(*measured, "results/rejected.tsv")
+
+    # Four voices were found, and the two bad files.
+    base = BaseModel.open(project.results / "base_model")
+    assert list(base.learnt_speakers()) == ["spk000", "spk001", "spk002", "spk003"]
+    rejected = {row["reason"] for row in project.table("rejected.tsv")}
+    assert rejected == {"silent", "undecodable"}
+    # Letters that the base does not know.
+    characters = project.column("base_model/vocabulary.tsv", "character", "fate")
+    assert {c for c, fate in characters.items() if fate == "added"} >= set("éëñç")
+    # Step 0 speaks as the base does.
+    recordings, before = (read_json(project.folder / path) for path in measured)
+    for speaker, found in recordings.items():
+        assert found["heard_sentences"] >= 0.95 * found["asked"] >= 8
+        assert before[speaker]["heard_sentences"] >= 0.9 * found["heard_sentences"]
+        assert found["own_similarity"] > found["other_similarity"] + 0.2
