@@ -11,6 +11,13 @@ from lib.evaluation.timing import read_stages
 from lib.files import read_json
 
 
+_MEANINGS = {
+    "recordings": "the recordings",
+    "before": "before the training",
+    "after": "the new voice",
+}
+
+
 def describe_results(results: Path) -> str:
     """Say where everything is, and give the one line that speaks.
 
@@ -31,10 +38,28 @@ def describe_results(results: Path) -> str:
             raise ValueError(f"{path} does not exist: the run is not finished; run it again")
     lines = ["", "The voice is ready:"]
     lines += [f"  {name:<12} {path}" for name, path in places.items()]
-    lines += ["", "Time:"]
+    lines += ["", *describe_understanding(results), "Time:"]
     lines += [f"  {stage.name:<20} {stage.seconds:7.1f} s" for stage in read_stages(results)]
     lines += ["", "Let it speak:", f"  {speaking_command(results)}", ""]
     return "\n".join(lines)
+
+
+def describe_understanding(results: Path) -> list[str]:
+    """Say how many of the sentences that were held out a recogniser understood, if one listened."""
+    measured = {}
+    for what in ("recordings", "before", "after"):
+        path = results / f"quality/{what}.json"
+        measured[what] = list(read_json(path).values()) if path.is_file() else []
+    asked = sum(quality["asked"] for quality in measured["after"])
+    if not asked:
+        return []
+    lines = [f"Understood of {asked} sentences that were held out (one of 20; one word of 20):"]
+    for what, qualities in measured.items():
+        sentences, words = (
+            sum(quality[key] for quality in qualities) for key in ("heard_sentences", "heard_words")
+        )
+        lines.append(f"  {_MEANINGS[what]:<20} {sentences:3d} {words:3d}")
+    return [*lines, ""]
 
 
 def speaking_command(results: Path) -> str:

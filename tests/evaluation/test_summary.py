@@ -79,3 +79,29 @@ def test_make_finds_the_output_of_a_config(tmp_path, own, expected):
     command.append(f"BIN={Path(sys.executable).parent}")
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert f'--logdir "{expected}/tensorboard"' in shown.stdout
+
+
+def test_the_time_of_every_stage_is_told(results):
+    folder = results / "benchmarks/embed_speakers"
+    folder.mkdir(parents=True)
+    (folder / "000.tsv").write_text("s\tmax_rss\n12.34\t5\n")
+    assert "  embed_speakers          12.3 s" in describe_results(results).splitlines()
+
+
+def test_what_a_recogniser_understood_is_told(results):
+    assert "Understood" not in describe_results(results)
+    for what, counts in (("recordings", (9, 8)), ("before", (5, 4)), ("after", (9, 7))):
+        one = {"asked": 10, "heard_sentences": counts[0], "heard_words": counts[1]}
+        write_json(results / f"quality/{what}.json", {"spk000": one, "spk001": one})
+    lines = describe_results(results).splitlines()
+    assert "Understood of 20 sentences that were held out (one of 20; one word of 20):" in lines
+    assert "  the recordings        18  16" in lines
+    assert "  before the training   10   8" in lines
+    assert "  the new voice         18  14" in lines
+
+
+def test_without_a_recogniser_nothing_was_understood(results):
+    unheard = {"asked": 0, "heard_sentences": None, "heard_words": None}
+    for what in ("recordings", "before", "after"):
+        write_json(results / f"quality/{what}.json", {"spk000": unheard})
+    assert "Understood" not in describe_results(results)
