@@ -10,7 +10,6 @@ from pathlib import Path
 from lib.evaluation.timing import read_stages
 from lib.files import read_json
 
-
 _MEANINGS = {
     "recordings": "the recordings",
     "before": "before the training",
