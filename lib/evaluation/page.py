@@ -113,9 +113,10 @@ in the folder of the samples.</p>{% endif %}
 {{ plots("voices") }}
 <h3>Compared with recordings that were held out</h3>
 <p>Every speaker says the same sentences as in the recordings: before the training, as the base
-model does, and after. Right of 20: a recogniser chose the sentence among 20 others, or among 20
-that differ in one word. The likeness is the cosine of voice vectors; a voice should be more like
-its own recordings than like anybody else's.</p>
+model does, and after. Right of 20: a recogniser chose the sentence among 20, or among 20 that
+differ in one word. Own voice and another's: likeness to the speaker's recordings, and to those of
+the other speaker that is most alike (cosine of voice vectors; the first should be higher).
+Distortion: of the mel-cepstrum. Length: seconds spoken per second recorded.</p>
 {{ grid("Quality", quality) }}
 <h2 id="training">Training</h2>
 {{ plots("training") }}

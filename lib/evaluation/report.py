@@ -186,8 +186,8 @@ def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
         for what, found in measured.items()
         if speaker in found
     ]
-    columns = ("speaker", "what is heard", "sentences", "right of 20", "right word of 20")
-    columns += ("like its recordings", "like another's", "distortion (dB)", "length")
+    columns = ("speaker", "what is heard", "right of 20", "right word of 20")
+    columns += ("own voice", "another's", "distortion", "length")
     nothing = "Nothing was held out of the training, or evaluation.clips is 0."
     return Table.cut(columns, rows, nothing, "quality/")
 
@@ -198,12 +198,11 @@ def _describe_quality(quality: Mapping[str, Any]) -> list[str]:
 
     other = quality["other_similarity"]
     return [
-        str(quality["sentences"]),
         share(quality["heard_sentences"]),
         share(quality["heard_words"]),
         f"{quality['own_similarity']:.2f}",
         "" if other is None else f"{other:.2f}",
-        f"{quality['distortion']:.1f}",
+        f"{quality['distortion']:.1f} dB",
         f"{quality['length_ratio']:.2f}",
     ]
 

@@ -279,15 +279,15 @@ def test_quality_is_shown_before_and_after(run):
     after = {"spk000": MEASURED, "spk001": MEASURED | {"heard_words": 9}}
     before = {"spk000": MEASURED | {"heard_sentences": 2}, "spk001": MEASURED}
     words = write(run.write(), figures=False, quality={"before": before, "after": after})[1].words()
-    assert "spk000 before 10 2 of 9 7 of 9 0.91 0.63 5.4 1.07" in words
-    assert "spk000 after 10 8 of 9 7 of 9 0.91 0.63 5.4 1.07" in words
-    assert "spk001 · Anna after 10 8 of 9 9 of 9 0.91 0.63 5.4 1.07" in words
+    assert "spk000 before 2 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
+    assert "spk000 after 8 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
+    assert "spk001 · Anna after 8 of 9 9 of 9 0.91 0.63 5.4 dB 1.07" in words
 
 
 def test_what_was_not_measured_is_left_empty(run):
     unheard = {"asked": 0, "heard_sentences": None, "heard_words": None, "other_similarity": None}
     words = write(run.write(), figures=False, quality={"after": {"spk000": MEASURED | unheard}})[1]
-    assert "spk000 after 10 0.91 5.4 1.07" in words.words()
+    assert "spk000 after 0.91 5.4 dB 1.07" in words.words()
 
 
 def test_a_run_that_measured_nothing_says_so(run):
