@@ -2,14 +2,14 @@
 
     python -m resources.base_model.measure --work /tmp/base
 
-Writes `quality.json` beside this file and prints the table of README.md. Needs the corpus that
+Writes `quality.json`, `learning.svg` and `speech.svg` beside the model and prints the table of README.md. Needs the corpus that
 `python -m resources.base_model` leaves in its folder.
 """
 
 import argparse
 import csv
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,19 @@ import torch
 
 from benchmarks.basics import print_table
 from lib.audio.wav import write_wav
+from lib.evaluation.curves import plot_losses, read_curves
 from lib.evaluation.listening import ListeningTest, write_plainly
 from lib.evaluation.quality import Quality, Sentence, embed_speakers, judge, speak_all
 from lib.evaluation.recognition import SAMPLE_RATE, Recogniser
 from lib.evaluation.samples import Voice
+from lib.evaluation.spectrograms import plot_spectrograms
+from lib.evaluation.tables import Example
 from lib.files import write_json
 from resources.base_model.corpus import VOICES, invent_texts
 from resources.sentences import read_grammar
 
 HERE = Path(__file__).parent
+_DRAWN = ("eng-male-1", "eng-female-1", "ind-female", "swa-male")
 
 
 def read_held_out(folder: Path, scratch: Path) -> tuple[list[Sentence], dict[str, Path]]:
@@ -54,25 +58,40 @@ def prepare_test(language: str) -> ListeningTest:
     return ListeningTest(Recogniser(known), texts)
 
 
-def measure(model: Path, work: Path) -> dict[str, dict[str, Quality]]:
+@dataclass(frozen=True)
+class HeldOut:
+    """What was held out: sentences, their recordings and what the model makes of them, by clip."""
+
+    sentences: list[Sentence]
+    recorded: dict[str, Path]
+    spoken: dict[str, Path]
+
+    def of(self, voice: str) -> list[Sentence]:
+        """Return what a voice says."""
+        return [sentence for sentence in self.sentences if sentence.speaker == voice]
+
+
+def measure(held_out: HeldOut) -> dict[str, dict[str, Quality]]:
     """Measure recordings and model, by voice."""
     found: dict[str, dict[str, Quality]] = {"recordings": {}, "model": {}}
-    languages = {voice.name: voice.language for voice in VOICES}
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        (scratch / "spoken").mkdir()
-        sentences, recorded = read_held_out(work / "corpus/held_out", scratch)
-        spoken = speak_all(Voice(model), sentences, scratch / "spoken")
-        by_voice = {
-            name: [recorded[s.clip] for s in sentences if s.speaker == name] for name in languages
-        }
-        references = embed_speakers(by_voice)
-        for language in sorted(set(languages.values())):
-            test = prepare_test(language)
-            own = [s for s in sentences if languages[s.speaker] == language]
-            for what, wavs in (("recordings", recorded), ("model", spoken)):
-                found[what] |= judge(own, wavs, recorded, references, test)
+    wavs = {v.name: [held_out.recorded[s.clip] for s in held_out.of(v.name)] for v in VOICES}
+    references = embed_speakers(wavs)
+    for language in sorted({voice.language for voice in VOICES}):
+        test = prepare_test(language)
+        own = [s for v in VOICES if v.language == language for s in held_out.of(v.name)]
+        for what, said in (("recordings", held_out.recorded), ("model", held_out.spoken)):
+            found[what] |= judge(own, said, held_out.recorded, references, test)
     return found
+
+
+def draw_speech(held_out: HeldOut, path: Path) -> None:
+    """Draw the first sentence of some voices, beside its recording."""
+    examples = []
+    for name in _DRAWN:
+        sentence = held_out.of(name)[0]
+        sentences = [(sentence.text, held_out.spoken[sentence.clip])]
+        examples.append(Example(name, sentences, {"clip": sentence.clip}))
+    plot_spectrograms(examples, next(iter(held_out.recorded.values())).parent, {}, path)
 
 
 def print_quality(found: dict[str, dict[str, Quality]]) -> None:
@@ -104,7 +123,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=HERE, help="the model")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = measure(arguments.model, arguments.work)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        sentences, recorded = read_held_out(arguments.work / "corpus/held_out", scratch)
+        (scratch / "spoken").mkdir()
+        spoken = speak_all(Voice(arguments.model), sentences, scratch / "spoken")
+        held_out = HeldOut(sentences, recorded, spoken)
+        found = measure(held_out)
+        draw_speech(held_out, arguments.model / "speech.svg")
+    plot_losses(read_curves(arguments.work / "run/tensorboard"), arguments.model / "learning.svg")
     plain = {what: {k: asdict(q) for k, q in by.items()} for what, by in found.items()}
     write_json(arguments.model / "quality.json", plain)
     print_quality(found)
