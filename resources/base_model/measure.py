@@ -2,8 +2,8 @@
 
     python -m resources.base_model.measure --work /tmp/base
 
-Writes `quality.json`, `learning.svg` and `speech.svg` beside the model and prints the table of README.md. Needs the corpus that
-`python -m resources.base_model` leaves in its folder.
+Writes `quality.json`, `learning.svg` and `speech.svg` beside the model, and prints the table of
+README.md. Needs the corpus that `python -m resources.base_model` leaves in its folder.
 """
 
 import argparse
