@@ -10,6 +10,7 @@ from transformers import VitsConfig
 from benchmarks.learn_to_speak.sentences import invent_sentences, join
 from lib.files import write_json
 from lib.training.tiny import write_tiny_model
+from resources.base_model.shape import small_config
 from resources.espeak import Espeak
 
 NUM_RECORDINGS = 1_500
@@ -49,28 +50,6 @@ def write_base_model(directory: Path, stochastic: bool) -> None:
     """Write a VITS of 3 million random weights, with the duration predictor asked for."""
 
     def shape(vocab_size: int) -> VitsConfig:
-        return VitsConfig(
-            vocab_size=vocab_size,
-            hidden_size=96,
-            flow_size=96,
-            num_hidden_layers=4,
-            num_attention_heads=2,
-            ffn_dim=384,
-            spectrogram_bins=513,
-            prior_encoder_num_flows=4,
-            prior_encoder_num_wavenet_layers=2,
-            posterior_encoder_num_wavenet_layers=5,
-            upsample_initial_channel=128,
-            upsample_rates=[8, 8, 4],
-            upsample_kernel_sizes=[16, 16, 8],
-            resblock_kernel_sizes=[3, 7],
-            resblock_dilation_sizes=[[1, 3], [1, 3]],
-            duration_predictor_filter_channels=96,
-            use_stochastic_duration_prediction=stochastic,
-            num_speakers=1,
-            speaker_embedding_size=0,
-            sampling_rate=16_000,
-            pad_token_id=0,
-        )
+        return small_config(vocab_size, stochastic)
 
     write_tiny_model(directory, SEED, shape)

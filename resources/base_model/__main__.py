@@ -20,6 +20,7 @@ from lib.training.checkpoint import load_checkpoint
 from lib.training.export import export_checkpoint
 from lib.training.tiny import write_tiny_model
 from resources.base_model.corpus import SEED, VOICES, write_corpus
+from resources.base_model.shape import small_config
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -29,29 +30,7 @@ def write_random_model(directory: Path) -> None:
     """Write a VITS of 3.3 million random weights, with a row for every voice."""
 
     def shape(vocab_size: int) -> VitsConfig:
-        return VitsConfig(
-            vocab_size=vocab_size,
-            hidden_size=96,
-            flow_size=96,
-            num_hidden_layers=4,
-            num_attention_heads=2,
-            ffn_dim=384,
-            spectrogram_bins=513,
-            prior_encoder_num_flows=4,
-            prior_encoder_num_wavenet_layers=2,
-            posterior_encoder_num_wavenet_layers=5,
-            upsample_initial_channel=128,
-            upsample_rates=[8, 8, 4],
-            upsample_kernel_sizes=[16, 16, 8],
-            resblock_kernel_sizes=[3, 7],
-            resblock_dilation_sizes=[[1, 3], [1, 3]],
-            duration_predictor_filter_channels=96,
-            use_stochastic_duration_prediction=False,
-            num_speakers=len(VOICES),
-            speaker_embedding_size=64,
-            sampling_rate=16_000,
-            pad_token_id=0,
-        )
+        return small_config(vocab_size, stochastic=False, num_speakers=len(VOICES))
 
     write_tiny_model(directory, SEED, shape)
     # The ids that the workflow gives to the corpus's labels: rows are found by them.
