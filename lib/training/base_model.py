@@ -11,7 +11,7 @@ import itertools
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,8 +19,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
@@ -52,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 _HOP_LENGTH = 256
 _SAMPLE_RATE = 16_000
+_DISCRIMINATOR = "discriminator.safetensors"
 # What torch and safetensors raise for a file that is damaged or holds something else.
 _UNREADABLE = (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError, SafetensorError)
 
@@ -101,12 +102,15 @@ class BaseModel:
         }
 
     def load_discriminator(self, settings: TrainingSettings) -> Discriminator:
-        """Load the base's discriminator, or make a fresh one."""
-        periods = settings.discriminator_periods
+        """Load the base's discriminator, or make a fresh one.
+
+        The base's has the periods that its file tells, else those of the settings.
+        """
         if self.fresh_discriminator:
-            shape = DiscriminatorSettings(periods, settings.discriminator_channels)
-            return initialise_discriminator(shape, settings.seed)
-        state = load_file(self.directory / "discriminator.safetensors")
+            periods, width = settings.discriminator_periods, settings.discriminator_channels
+            return initialise_discriminator(DiscriminatorSettings(periods, width), settings.seed)
+        state, told = _read_discriminator(self.directory / _DISCRIMINATOR)
+        periods = told or settings.discriminator_periods
         discriminator = Discriminator(DiscriminatorSettings(periods, discriminator_width(state)))
         try:
             discriminator.load_state_dict(state)
@@ -194,9 +198,9 @@ def prepare_base_model(
             vectors = _read_centroids(centroids)
             model = add_speakers(model, torch.stack([torch.tensor(vectors[s]) for s in speakers]))
         model.save_pretrained(directory)
-        discriminator_origin, weights = _load_discriminator(base, discriminator)
+        discriminator_origin, weights, periods = _load_discriminator(base, discriminator)
         if weights is not None:
-            save_file(weights, directory / "discriminator.safetensors")
+            save_discriminator(weights, periods, directory / _DISCRIMINATOR)
         unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
         known = {**read_speakers(found), **read_json(registry)["speakers"]}
         names = {speaker: entry["name"] for speaker, entry in known.items()}
@@ -296,26 +300,37 @@ def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: P
     tokenizer.save_pretrained(directory)
 
 
+def save_discriminator(
+    weights: Mapping[str, torch.Tensor], periods: Sequence[int] | None, path: Path
+) -> None:
+    """Write a discriminator's weights; their shapes tell its width, only a note its periods."""
+    note = {"periods": " ".join(map(str, periods))} if periods else None
+    save_file(dict(weights), path, metadata=note)
+
+
 def _load_discriminator(
     base: BaseSource, choice: str
-) -> tuple[str, dict[str, torch.Tensor] | None]:
+) -> tuple[str, dict[str, torch.Tensor] | None, tuple[int, ...] | None]:
     """Load the first file that really is a discriminator: `tir`'s original holds a generator."""
     if choice != "fresh":
         for origin, path in find_discriminators(base):
             try:
-                return origin, _read_discriminator(path)
+                return origin, *_read_discriminator(path)
             except (*_UNREADABLE, ValueError) as error:
                 logger.warning("The discriminator of %s is passed over: %s", origin, error)
-    return "fresh", None
+    return "fresh", None, None
 
 
-def _read_discriminator(path: Path) -> dict[str, torch.Tensor]:
+def _read_discriminator(path: Path) -> tuple[dict[str, torch.Tensor], tuple[int, ...] | None]:
+    """Return a discriminator's weights, and its periods where the file tells them."""
     if path.suffix == ".safetensors":
-        state = load_file(path)
+        with safe_open(path, "pt") as file:
+            told = (file.metadata() or {}).get("periods", "")
+            state = {name: file.get_tensor(name) for name in file.keys()}
         discriminator_width(state)
-        return state
+        return state, tuple(map(int, told.split())) or None
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return discriminator_from_original(state["model"], path.name)
+    return discriminator_from_original(state["model"], path.name), None
 
 
 def _find_unalignable(

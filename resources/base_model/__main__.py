@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from transformers import VitsConfig, VitsModel
 
 from lib.files import read_json, write_json
+from lib.training.base_model import save_discriminator
 from lib.training.checkpoint import load_checkpoint
 from lib.training.export import export_checkpoint
 from lib.training.tiny import write_tiny_model
@@ -71,8 +71,10 @@ def write_base_model(run: Path, directory: Path) -> None:
         write_json(directory / "speakers.json", {entry["name"]: entry for entry in speakers})
         model = VitsModel.from_pretrained(exported)
         model.to(torch.float16).save_pretrained(directory)
-    judge = load_checkpoint(checkpoint).discriminator
-    save_file({k: v.half() for k, v in judge.items()}, directory / "discriminator.safetensors")
+    saved = load_checkpoint(checkpoint)
+    weights = {name: value.half() for name, value in saved.discriminator.items()}
+    periods = saved.recipe["settings"]["discriminator_periods"]
+    save_discriminator(weights, periods, directory / "discriminator.safetensors")
 
 
 def main() -> None:

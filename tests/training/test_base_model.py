@@ -13,7 +13,7 @@ from transformers import VitsConfig, VitsModel, VitsTokenizer
 
 from lib.files import read_json, write_json
 from lib.text.frontend import TextFrontend
-from lib.training.base_model import BaseModel, prepare_base_model
+from lib.training.base_model import BaseModel, prepare_base_model, save_discriminator
 from lib.training.hub import BaseModelError
 from lib.training.settings import TrainingSettings
 from lib.training.tiny import write_tiny_model
@@ -353,6 +353,18 @@ def test_our_own_discriminator_file(folder, tmp_path):
         base.load_discriminator(TrainingSettings(discriminator_periods=(2, 3)))
     save_file({"x": torch.zeros(1)}, tmp_path / "model/discriminator.safetensors")
     assert prepare(folder, tmp_path / "base", str(tmp_path / "model")).fresh_discriminator
+
+
+def test_a_discriminator_file_may_tell_its_periods(folder, tmp_path):
+    write_tiny_model(tmp_path / "model")
+    ours = initialise_discriminator(DiscriminatorSettings((2, 7), 1), 4).state_dict()
+    half = {name: value.half() for name, value in ours.items()}
+    save_discriminator(half, (2, 7), tmp_path / "model/discriminator.safetensors")
+    base = prepare(folder, tmp_path / "base", str(tmp_path / "model"))
+    loaded = base.load_discriminator(TrainingSettings())
+    assert loaded.settings == DiscriminatorSettings((2, 7), 1)
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == torch.float32 and torch.equal(value.half(), half[name])
 
 
 def test_fresh_takes_none_and_depends_on_the_seed(folder, tmp_path):
