@@ -5,7 +5,7 @@ is what can be reached, the other where it began.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lib.evaluation.samples import SEED, Voice
 from lib.files import atomic_path, write_json
 from lib.speakers.embedding import embed_clips
 from lib.speakers.shard import read_shard
+from lib.training.base_model import BaseModel
 from lib.training.data import read_rows
 
 
@@ -54,19 +55,26 @@ class Sentence:
     speaker: str
 
 
-def choose_sentences(dataset: Path, count: int) -> list[Sentence]:
-    """Choose up to `count` clips of every speaker from the validation split, in order of ids."""
+def choose_sentences(dataset: Path, sayable: Container[str], count: int) -> list[Sentence]:
+    """Choose up to `count` clips of every speaker from the validation split, in order of ids.
+
+    Parameters
+    ----------
+    sayable
+        Clips whose texts the voice can say.
+    """
     rows = read_rows(dataset / "validation", ["id", "text", "speaker_id"])
     chosen: dict[str, list[Sentence]] = {}
     for row in sorted(rows, key=lambda row: row["id"]):
         own = chosen.setdefault(row["speaker_id"], [])
-        if len(own) < count:
+        if row["id"] in sayable and len(own) < count:
             own.append(Sentence(row["id"], row["text"], row["speaker_id"]))
     return [sentence for _, own in sorted(chosen.items()) for sentence in own]
 
 
 def measure_quality(
     model: Path | None,
+    base_model: Path,
     dataset: Path,
     recordings: Path,
     centroids: Path,
@@ -81,6 +89,8 @@ def measure_quality(
     ----------
     model
         The voice; None measures the recordings themselves.
+    base_model
+        The prepared base, which knows what can be said.
     recordings
         Folder with the converted clips, ``{clip}.wav``.
     centroids
@@ -93,7 +103,7 @@ def measure_quality(
         CPU threads.
     """
     torch.set_num_threads(threads)
-    sentences = choose_sentences(dataset, count)
+    sentences = choose_sentences(dataset, BaseModel.open(base_model).texts(), count)
     recorded = {s.clip: recordings / f"{s.clip}.wav" for s in sentences}
     test = None
     if recogniser:

@@ -69,6 +69,7 @@ rule synthesize_samples:
 rule measure_quality:
     input:
         model=lambda wildcards: MEASURED[wildcards.what],
+        base_model="<results>/base_model",
         dataset="<results>/dataset",
         centroids="<results>/speakers/centroids.parquet",
     output:
