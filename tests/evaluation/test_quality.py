@@ -9,8 +9,7 @@ from lib.audio.wav import write_wav
 from lib.evaluation.distortion import mel_cepstral_distortion
 from lib.evaluation.quality import Sentence, choose_sentences, judge, measure_quality
 from lib.files import read_json
-from tests.training.conftest import make_row, write_dataset
-from tests.training.test_base_model import folder, prepare, prepared  # noqa: F401
+from tests.training.conftest import folder, make_row, prepared, write_dataset  # noqa: F401
 
 TIME = np.arange(32_000) / 16_000
 

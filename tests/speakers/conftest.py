@@ -1,12 +1,17 @@
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lib.speakers.assignment import SpeakerPaths, assign_speakers
+from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.embedding import embed_clips
-from lib.speakers.shard import DIMENSIONS, Embedding, Embeddings, read_embeddings
+from lib.speakers.ruling import Overrides
+from lib.speakers.shard import DIMENSIONS, Embedding, Embeddings, read_embeddings, write_shard
+from lib.speakers.tables import read_assignments
 
 
 @dataclass
@@ -59,3 +64,61 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def voices() -> Voices:
     return Voices(8)
+
+
+WORD = {"names", "merge", "assign", "split", "exclude"}
+
+
+@dataclass
+class Room:
+    """A results folder, and voices that clips are made of."""
+
+    root: Path
+    voices: object
+
+    def __post_init__(self):
+        self.embeddings = {}
+        self.known = {}
+        self.silent = []
+
+    def add(self, voice: int, prefix: str, count: int, digest: str = "") -> list[str]:
+        clips = [f"{prefix}_{number:02d}" for number in range(count)]
+        for row in self.voices.embed(voice, clips, digest):
+            self.embeddings[row.clip] = row
+        return clips
+
+    def run(self, **settings) -> dict[str, str]:
+        """Assign; the keys of `word` are the user's."""
+        word = {key: settings.pop(key) for key in WORD & settings.keys()}
+        rows = list(self.embeddings.values())
+        shards = [self.root / "0.parquet", self.root / "1.parquet"]
+        for number, shard in enumerate(shards):
+            write_shard(shard, rows[number::2])
+        assign_speakers(
+            shards,
+            {**dict.fromkeys([*self.embeddings, *self.silent]), **self.known},
+            SpeakerSettings(**settings),
+            Overrides(**word),
+            self.root / "state/speakers.json",
+            SpeakerPaths(
+                assignments=self.root / "assignments.tsv",
+                centroids=self.root / "centroids.parquet",
+                voices=self.root / "registry.json",
+                speaker_map=self.root / "map.tsv",
+                excluded=self.root / "excluded.tsv",
+            ),
+        )
+        table = read_assignments(self.root / "assignments.tsv")
+        return {clip: row.speaker_id for clip, row in table.items()}
+
+    def registry(self):
+        return json.loads((self.root / "registry.json").read_text())
+
+
+@pytest.fixture
+def room(tmp_path, voices) -> Room:
+    return Room(tmp_path, voices)
+
+
+def ids(found, clips):
+    return {found[clip] for clip in clips}

@@ -12,7 +12,7 @@ import torch
 from datasets import Audio, Dataset, DatasetDict, Features, Value
 
 from lib.files import write_json
-from lib.training.base_model import prepare_base_model
+from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.checkpoint import load_checkpoint
 from lib.training.loop import TrainingPaths, train
 from lib.training.settings import TrainingSettings
@@ -136,3 +136,47 @@ def assert_equal(one: dict, other: dict) -> None:
     assert one.keys() == other.keys()
     different = [name for name in one if not torch.equal(one[name], other[name])]
     assert different == []
+
+
+SPEAKERS = ["spk000", "spk001"]
+WORDS = {
+    "clip00": ("hello there", "spk000", 1.0),
+    "clip01": ("Déjà vu, ŋ!", "spk001", 1.2),
+    "clip02": ("a text that is far too long for so short a clip", "spk000", 0.5),
+    "clip03": ("good day", "spk001", 0.9),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A dataset of four clips, one of which cannot be aligned, and its speakers."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rows = [make_row(i, *words) for i, words in enumerate(WORDS.values())]
+    write_dataset(folder / "dataset", rows[:3], rows[3:])
+    write_speakers(folder / "speakers", SPEAKERS)
+    return folder
+
+
+def prepare_base(
+    folder: Path,
+    output: Path,
+    source: str = "tiny",
+    text: dict | None = None,
+    discriminator: str = "auto",
+    dataset: Path | None = None,
+) -> BaseModel:
+    prepare_base_model(
+        source,
+        discriminator,
+        dataset or folder / "dataset",
+        folder / "speakers/centroids.parquet",
+        folder / "speakers/registry.json",
+        text or TEXT,
+        output,
+    )
+    return BaseModel.open(output)
+
+
+@pytest.fixture(scope="module")
+def prepared(folder) -> BaseModel:
+    return prepare_base(folder, folder / "base_model")

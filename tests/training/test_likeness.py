@@ -13,7 +13,6 @@ from lib.vits.adapt import copy_speakers
 from lib.vits.losses import LossWeights
 from lib.vits.spectrogram import Spectrogram
 from tests.training.conftest import make_row, write_dataset
-from tests.training.test_base_model import folder, prepared  # noqa: F401
 
 TEXTS = {f"clip{n:02d}": "hello there" for n in range(8)}
 
@@ -26,7 +25,7 @@ def dataset(tmp_path):
 
 
 @pytest.fixture
-def base(prepared):  # noqa: F811
+def base(prepared):
     """A model with three voices that sound different, and its tokenizer."""
     model = VitsModel.from_pretrained(prepared.directory)
     torch.manual_seed(1)

@@ -1,0 +1,173 @@
+"""What the user says about speakers stands above everything else."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lib.speakers.ruling import OverridesError
+from lib.speakers.tables import read_assignments, read_excluded
+from tests.speakers.conftest import Room, ids
+
+
+@pytest.fixture
+def three(room) -> Room:
+    """Three voices, already told apart: spk000 has c, spk001 b, spk002 a."""
+    for voice, (prefix, count) in enumerate({"a": 6, "b": 8, "c": 10}.items()):
+        room.add(voice, prefix, count)
+    room.run()
+    return room
+
+
+def excluded(room):
+    return read_excluded(room.root / "excluded.tsv")
+
+
+def test_merged_voices_go_under_the_first_id_until_the_line_is_gone(three):
+    before = three.run()
+    record = (three.root / "state/speakers.json").read_bytes()
+    merged = three.run(merge=[["spk002", "spk000"]])
+    assert merged == {c: "spk002" if s == "spk000" else s for c, s in before.items()}
+    assert (three.root / "state/speakers.json").read_bytes() == record
+    speakers = three.registry()["speakers"]
+    assert speakers.keys() == {"spk001", "spk002"}
+    assert speakers["spk002"]["clips"] == 16
+    assert three.registry()["merged"] == {"spk000": "spk002"}
+    table = pq.read_table(three.root / "centroids.parquet").to_pydict()
+    both = [row.vector for clip, row in three.embeddings.items() if merged[clip] == "spk002"]
+    mean = np.sum(both, axis=0)
+    assert np.allclose(table["vector"][1], mean / np.linalg.norm(mean), atol=1e-5)
+    assert not three.registry()["doubts"]
+    assert three.run() == before
+
+
+def test_a_merge_survives_adding_audio_and_new_clips_fall_under_it(three):
+    word = {"merge": [["spk002", "spk000"]]}
+    three.run(**word)
+    more = three.add(2, "more", 3)
+    new = three.add(3, "new", 9)
+    after = three.run(**word)
+    assert ids(after, more) == {"spk002"}
+    assert ids(after, new) == {"spk003"}
+    assert ids(three.run(), more) == {"spk000"}
+
+
+def test_assigned_clips_are_their_speakers_until_the_line_is_gone(three):
+    before = three.run()
+    word = {"assign": {"spk001": ["a_00", "c_0*"]}}
+    after = three.run(**word)
+    moved = {"a_00", *(f"c_{n:02d}" for n in range(10))}
+    assert after == {c: "spk001" if c in moved else s for c, s in before.items()}
+    table = read_assignments(three.root / "assignments.tsv")
+    assert table["a_00"].confidence == 1.0
+    three.add(0, "more", 2)
+    assert three.run(**word).items() >= after.items()
+    assert three.run().items() >= before.items()
+
+
+def test_assigning_all_clips_of_a_speaker_leaves_it_empty(three):
+    before = three.run()
+    after = three.run(assign={"spk001": ["a_*"]})
+    assert "spk002" not in after.values()
+    assert three.registry()["speakers"]["spk002"]["clips"] == 0
+    assert three.run() == before
+
+
+def test_the_word_stands_above_the_labels_of_the_source(room):
+    anna = room.add(0, "a", 4)
+    ben = room.add(1, "b", 4)
+    room.known = dict.fromkeys(anna, "Anna") | dict.fromkeys(ben, "Ben")
+    found = room.run(assign={"Ben": ["a_03"]})
+    assert found == dict.fromkeys(anna[:3], "spk000") | dict.fromkeys([*ben, "a_03"], "spk001")
+    assert set(room.run(merge=[["Ben", "Anna"]]).values()) == {"spk001"}
+
+
+def test_a_voice_that_is_split_off_has_an_id_of_its_own_for_good(three):
+    before = three.run()
+    word = {"split": {"Bintu": ["c_00", "c_01", "c_02"]}}
+    after = three.run(**word)
+    assert ids(after, ["c_00", "c_01", "c_02"]) == {"spk003"}
+    assert {c: s for c, s in after.items() if s != "spk003"}.items() <= before.items()
+    assert three.registry()["speakers"]["spk003"]["name"] == "Bintu"
+    assert not three.registry()["doubts"]
+    assert three.run() == before
+    assert "spk003" not in three.registry()["speakers"]
+    three.add(3, "new", 9)
+    assert ids(three.run(), ["new_00"]) == {"spk004"}
+    assert three.run(**word)["c_00"] == "spk003"
+
+
+def test_new_clips_of_a_voice_that_was_split_off_go_to_it(room):
+    """Two people whom the clustering takes for one, and whom the user has told apart."""
+    room.known = {}
+    first, second = room.add(0, "first", 10), room.add(1, "second", 5)
+    room.run(count=1)
+    word = {"split": {"Bintu": ["second_*"]}, "count": 1}
+    assert ids(room.run(**word), second) == {"spk001"}
+    more_first, more_second = room.add(0, "x", 4), room.add(1, "y", 4)
+    word["split"] = {"Bintu": [*second]}
+    found = room.run(**word)
+    assert ids(found, [*second, *more_second]) == {"spk001"}
+    assert ids(found, [*first, *more_first]) == {"spk000"}
+    assert room.run(**word) == found
+    # Without the line they are one again, those that had joined the other included.
+    assert set(room.run(count=1).values()) == {"spk000"}
+
+
+def test_a_fresh_record_with_the_same_word_gives_the_same_ids(three):
+    word = {"split": {"Bintu": ["c_00", "c_01"]}, "assign": {"spk001": ["a_00"]}}
+    before = three.run(**word)
+    (three.root / "state/speakers.json").unlink()
+    assert three.run(**word) == before
+
+
+def test_excluded_clips_and_speakers_are_listed_with_the_line(three):
+    three.silent = ["mute"]
+    three.run(
+        merge=[["spk001", "spk002"]],
+        exclude={"speakers": ["spk001"], "clips": ["mute", "c_00", "b_00"]},
+    )
+    by_speaker = {c: "exclude.speakers: spk001" for c in three.embeddings if c[0] in "ab"}
+    by_clip = {c: f"exclude.clips: {c}" for c in ("mute", "c_00", "b_00")}
+    assert excluded(three) == by_speaker | by_clip
+    assert three.registry()["excluded"] == ["spk001"]
+    three.run()
+    assert excluded(three) == {}
+
+
+def test_an_id_that_did_not_come_to_be_is_refused_by_the_assignment(room):
+    room.add(0, "a", 6)
+    with pytest.raises(
+        OverridesError, match=r"there is no speaker 'spk007'; did you mean 'spk000'"
+    ):
+        room.run(merge=[["spk000", "spk007"]])
+    assert not (room.root / "state/speakers.json").exists()
+
+
+def test_the_lines_of_a_doubt_settle_it(room, tmp_path, caplog):
+    import yaml
+
+    mixed = room.add(0, "a", 6) + room.add(1, "b", 8)
+    room.known = dict.fromkeys(mixed, "Both")
+    room.run()
+    room.add(2, "c", 6)
+    room.run()
+    (doubt,) = room.registry()["doubts"]
+    assert doubt["lines"] in caplog.text
+    word = yaml.safe_load(doubt["lines"])
+    assert word == {"split": {"spk000-b": [c for c in mixed if c[0] == "a"]}}
+    found = room.run(**word)
+    assert ids(found, [c for c in mixed if c[0] == "a"]) == {"spk002"}
+    assert not room.registry()["doubts"]
+
+
+def test_the_lines_of_a_doubt_about_two_speakers_merge_them(room):
+    import yaml
+
+    clips = room.add(0, "a", 12)
+    room.known = dict.fromkeys(clips[:5], "Anna") | dict.fromkeys(clips[5:10], "Ann")
+    room.run()
+    (doubt,) = room.registry()["doubts"]
+    word = yaml.safe_load(doubt["lines"])
+    assert word == {"merge": [["spk000", "spk001"]]}
+    assert set(room.run(**word).values()) == {"spk000"}
+    assert not room.registry()["doubts"]
