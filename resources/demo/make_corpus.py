@@ -49,7 +49,7 @@ class Encoding:
 VOICES = (
     Voice("david", "en-us+david", 50, 165),
     Voice("iven", "en-us+iven", 55, 165),
-    Voice("hugo", "en-gb-scotland+Hugo", 40, 165),
+    Voice("nguyen", "en-gb-scotland+Nguyen", 60, 165),
     Voice("steph", "en-us+steph3", 60, 170),
 )
 WEBM = Encoding("webm", "libopus", 48_000, bit_rate=32_000)
