@@ -4,6 +4,7 @@ REQUIRES  <results>/model, <results>/dataset and the tables of the earlier stage
 PRODUCES  <results>/speakers/audition.html, <results>/samples/{speaker}/*.wav,
           <results>/quality/{what}.json, <results>/report/report.html and the figures in it
 """
+
 # What is measured on the sentences of the validation split, and the model that says them.
 MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
 
@@ -78,10 +79,10 @@ rule measure_quality:
         "<logs>/measure_quality/{what}.log",
     benchmark:
         "<benchmarks>/measure_quality/{what}.tsv"
-    conda:
-        "../../envs/evaluation.yaml"
     wildcard_constraints:
         what="|".join(MEASURED),
+    conda:
+        "../../envs/evaluation.yaml"
     resources:
         mem_mb=3000,
     params:
