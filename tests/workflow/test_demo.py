@@ -31,7 +31,8 @@ def test_every_speaker_of_the_demo_speaks_at_step_zero(tmp_path):
     recordings, before = (read_json(project.folder / path) for path in measured)
     assert sum(q["asked"] for q in recordings.values()) == 40
     heard = [sum(q["heard_sentences"] for q in found.values()) for found in (recordings, before)]
-    assert heard[1] >= 0.95 * heard[0] >= 0.95 * 0.95 * 40
+    assert heard[0] >= 38
+    assert heard[1] >= 0.95 * heard[0]
     for speaker, found in recordings.items():
         assert before[speaker]["heard_sentences"] >= 8
         assert found["own_similarity"] > found["other_similarity"] + 0.2
