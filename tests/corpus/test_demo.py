@@ -100,7 +100,8 @@ def test_voices_are_separable(converted, speakers):
     same = labels[:, None] == labels[None]
     others = ~np.eye(len(ids), dtype=bool)
 
-    assert cosines[same & others].min() > cosines[~same].max()
+    # The clip most like a clip is by the same voice.
+    assert (np.where(same & others, cosines, -1).max(1) > np.where(same, -1, cosines).max(1)).all()
     assert np.median(cosines[same & others]) > 0.85
     # Each clip against the means of the voices.
     means = np.stack([vectors[labels == voice].mean(0) for voice in np.unique(labels)])

@@ -34,6 +34,7 @@ CONFIG = {
         "checkpoint_every": 1,
         "continue_epochs": 1,
     },
+    "evaluation": {"clips": 0},
     "samples": {"texts": ["hello there"]},
 }
 

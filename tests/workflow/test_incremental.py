@@ -262,5 +262,5 @@ def test_two_runs_at_once_are_refused(project):
 
 
 def test_the_demo_rows_are_what_these_tests_think():
-    assert len(demo_rows()) == 66
+    assert len(demo_rows()) == 202
     assert len(NEW) == 3
