@@ -10,14 +10,19 @@ from lib.locking import LockedError
 from lib.training.interruption import TrainingInterrupted
 
 
-def start_log(path: str | Path) -> None:
+def start_log(path: str | Path, append: bool = False) -> None:
     """Send all messages of this process to a file; warnings and errors to stderr as well.
 
     An exception that ends the process is logged with its traceback; the terminal shows what it
     says, which is written for the user.
+
+    Parameters
+    ----------
+    append
+        Whether the file is that of a process that goes on writing to it.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)

@@ -12,10 +12,10 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
 import torch
@@ -75,6 +75,15 @@ class BaseModel:
     fresh_discriminator: bool
     num_kept: int = 0
     """How many of the speakers only the base knows; nothing is learnt about them."""
+    discriminator_digest: str | None = None
+    """Of the discriminator's weights; None of a fresh one."""
+    letters: dict[str, list[str]] = field(default_factory=dict)
+    """Each new letter with the known ones that it starts from."""
+    speaker_starts: dict[str, str] = field(default_factory=dict)
+    """What each speaker of the dataset starts from."""
+
+    FROM_EMBEDDING: ClassVar[str] = "speaker embedding"
+    """How `speaker_starts` says that it is the speaker's own embedding."""
 
     @classmethod
     def open(cls, directory: Path) -> "BaseModel":
@@ -161,7 +170,7 @@ def prepare_base_model(
         # Where the weights are stored in half precision, training them still wants the whole.
         model = VitsModel.from_pretrained(found, dtype=torch.float32)
         _check_analysis(model, source)
-        origin = _digest(model)
+        origin = _digest(model.state_dict())
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
         frontend = TextFrontend(
@@ -194,9 +203,15 @@ def prepare_base_model(
             new = [speaker for speaker, row in speakers.items() if row >= model.config.num_speakers]
             nearest = nearest_rows(model, tokenizer, dataset, kept, new)
             model = copy_speakers(model, [nearest[speaker] for speaker in new])
+            starts = {speaker: f"voice {row} of the base" for speaker, row in nearest.items()}
         else:
             vectors = _read_centroids(centroids)
-            model = add_speakers(model, torch.stack([torch.tensor(vectors[s]) for s in speakers]))
+            embeddings = torch.stack([torch.tensor(vectors[s]) for s in speakers])
+            model = add_speakers(model, embeddings)
+            starts = {
+                speaker: f"{BaseModel.FROM_EMBEDDING} {_digest({'': embedding})}"
+                for speaker, embedding in zip(speakers, embeddings, strict=True)
+            }
         model.save_pretrained(directory)
         discriminator_origin, weights, periods = _load_discriminator(base, discriminator)
         if weights is not None:
@@ -214,6 +229,9 @@ def prepare_base_model(
             discriminator_origin=discriminator_origin,
             fresh_discriminator=weights is None,
             num_kept=len(set(speakers) - {row["speaker_id"] for row in rows}),
+            discriminator_digest=_digest(weights) if weights else None,
+            letters=_name_related(plan),
+            speaker_starts=starts,
         )
         prepared.save()
     _report(prepared)
@@ -352,9 +370,15 @@ def _unwritable(offending: str) -> str:
     return "no character of the text is in the vocabulary"
 
 
-def _digest(model: VitsModel) -> str:
+def _name_related(plan: VocabularyPlan) -> dict[str, list[str]]:
+    """Return, for each new letter, the known ones that it starts from."""
+    letters = {row: letter for letter, row in plan.vocab.items()}
+    return {letter: [letters[row] for row in related] for letter, related in plan.added.items()}
+
+
+def _digest(weights: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()

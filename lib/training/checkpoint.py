@@ -1,9 +1,10 @@
 """Checkpoints: one directory each, complete or absent, with checksums.
 
-``checkpoints/epoch0025/`` (milestones, kept by policy), ``checkpoints/step00001234/`` (rolling,
-the newest two) and ``checkpoints/best/`` hold the same files: weights of both networks and of the
-moving average, both optimizers, the gradient scaler, and ``state.json``, which carries everything
-else and is enough to say whether a training may go on.
+``checkpoints/epoch0025/`` (milestones, kept by policy) and ``checkpoints/step00001234/`` (rolling,
+the newest two) hold what going on needs: weights of both networks and of the moving average, both
+optimizers, the gradient scaler, and ``state.json``, which carries everything else and is enough to
+say whether a training may go on. ``checkpoints/best/``, which is written after every epoch that
+improves, holds what an export needs, an eighth of it: the moving average and ``state.json``.
 """
 
 import hashlib
@@ -23,7 +24,12 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
+BEST = "best"
+"""Name of the checkpoint with the weights of the best epoch."""
 _KEPT_ROLLING = 2
+_NETWORKS = ("generator", "ema", "discriminator")
+_OPTIMIZERS = "optimizers.pt"
+_ASIDE = ".old"
 
 
 @dataclass
@@ -37,12 +43,21 @@ class Progress:
     step: int = 0
     """Optimizer steps taken or skipped."""
     skipped_steps: int = 0
+    """Steps not taken because a loss was not finite."""
+    overflowed_steps: int = 0
+    """Steps not taken because the scaled gradients of fp16 overflowed; the scale was lowered."""
     best_score: float | None = None
     best_epoch: int | None = None
+    best_losses: dict[str, float] | None = None
+    """What the score is made of, each with its weight."""
+    validated_on: str | None = None
+    """What scores can be compared: digest of the validation clips and of how they are computed."""
     micro_batch: int | None = None
     """Clips in a micro-batch."""
     memory_budget: int | None = None
     """Largest cost of one, see `lib.training.memory`; smaller after memory ran out."""
+    memory: str | None = None
+    """Device and limit that the two were chosen for."""
     finished: bool = False
 
 
@@ -53,11 +68,11 @@ class Checkpoint:
     progress: Progress
     recipe: Mapping[str, Any]
     """Settings, digests of dataset and base, speaker and vocabulary maps."""
-    generator: Mapping[str, Tensor]
     ema: Mapping[str, Tensor]
-    discriminator: Mapping[str, Tensor]
+    generator: Mapping[str, Tensor] = field(default_factory=dict)
+    discriminator: Mapping[str, Tensor] = field(default_factory=dict)
     optimizers: Mapping[str, Any] = field(default_factory=dict)
-    """State dicts of optimizers and scaler, by name."""
+    """State dicts of optimizers and scaler, by name. Without them nothing can go on from here."""
 
 
 class DamagedCheckpointError(ValueError):
@@ -70,10 +85,12 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    for name in ("generator", "ema", "discriminator"):
+    for name in _NETWORKS:
         tensors = {k: v.detach().cpu().contiguous() for k, v in getattr(checkpoint, name).items()}
-        save_file(tensors, temporary / f"{name}.safetensors")
-    torch.save(dict(checkpoint.optimizers), temporary / "optimizers.pt")
+        if tensors:
+            save_file(tensors, temporary / f"{name}.safetensors")
+    if checkpoint.optimizers:
+        torch.save(dict(checkpoint.optimizers), temporary / _OPTIMIZERS)
     checksums = {path.name: _checksum(path) for path in sorted(temporary.iterdir())}
     state = {
         "progress": asdict(checkpoint.progress),
@@ -83,8 +100,8 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     (temporary / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), "utf-8")
     _flush(temporary)
     # A directory cannot replace a full one in a single step: the old one steps aside first, and
-    # `newest_checkpoint` would find it there.
-    aside = directory.with_name(f"{directory.name}.old")
+    # `recover_checkpoints` finds it there after a kill.
+    aside = _aside(directory)
     shutil.rmtree(aside, ignore_errors=True)
     if directory.exists():
         os.replace(directory, aside)
@@ -92,8 +109,26 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def load_checkpoint(directory: Path) -> Checkpoint:
+def recover_checkpoints(root: Path) -> None:
+    """Finish what a kill left half done: give back the names of what had stepped aside."""
+    if not root.exists() and _successor(root).is_dir():
+        # Killed between the two moves of `replace_checkpoints`.
+        os.replace(_successor(root), root)
+    for aside in root.glob(f"*{_ASIDE}"):
+        directory = aside.with_name(aside.name.removesuffix(_ASIDE))
+        if directory.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(aside, directory)
+
+
+def load_checkpoint(directory: Path, voice_only: bool = False) -> Checkpoint:
     """Read a checkpoint onto the CPU.
+
+    Parameters
+    ----------
+    voice_only
+        Whether to read and check the moving average alone.
 
     Raises
     ------
@@ -101,18 +136,17 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         If a file is missing or does not match its checksum.
     """
     state = read_state(directory)
-    for name, checksum in state["checksums"].items():
-        path = directory / name
+    parts: dict[str, Any] = {}
+    for file, checksum in state["checksums"].items():
+        path = directory / file
+        if voice_only and path.stem != "ema":
+            continue
         if not path.is_file() or _checksum(path) != checksum:
             raise DamagedCheckpointError(f"{path} is missing or damaged")
-    return Checkpoint(
-        progress=Progress(**state["progress"]),
-        recipe=state["recipe"],
-        generator=load_file(directory / "generator.safetensors"),
-        ema=load_file(directory / "ema.safetensors"),
-        discriminator=load_file(directory / "discriminator.safetensors"),
-        optimizers=torch.load(directory / "optimizers.pt", weights_only=True),
-    )
+        parts[path.stem] = (
+            torch.load(path, weights_only=True) if file == _OPTIMIZERS else load_file(path)
+        )
+    return Checkpoint(progress=Progress(**state["progress"]), recipe=state["recipe"], **parts)
 
 
 def read_state(directory: Path) -> dict[str, Any]:
@@ -144,15 +178,14 @@ def saved_step(directory: Path) -> int | None:
 
 def newest_checkpoint(root: Path) -> Checkpoint | None:
     """Load the checkpoint with the most steps; damaged ones are skipped with a message."""
-    if not root.exists() and _successor(root).is_dir():
-        # Killed between the two moves of `replace_checkpoints`.
-        os.replace(_successor(root), root)
     readable = []
     for directory in _directories(root):
         try:
             state = read_state(directory)
         except DamagedCheckpointError as error:
             logger.warning("Skipped a checkpoint: %s", error)
+            continue
+        if _OPTIMIZERS not in state["checksums"]:
             continue
         progress = state["progress"]
         readable.append((progress["step"], progress["finished"], directory.name, directory))
@@ -209,6 +242,10 @@ def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:
     if first:
         os.replace(successor, root)
     return target
+
+
+def _aside(directory: Path) -> Path:
+    return directory.with_name(directory.name + _ASIDE)
 
 
 def _successor(root: Path) -> Path:

@@ -6,6 +6,7 @@ audio decoder.
 
 import io
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ import soundfile
 import torch
 from transformers import VitsTokenizer
 
+from lib.text.frontend import TextFrontend
 from lib.vits.model import Batch
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000
 """Of every MMS-TTS voice, in Hz."""
@@ -84,6 +88,32 @@ def load_clips(
             )
         clips.append(clip)
     return sorted(clips, key=lambda clip: clip.id)
+
+
+def encode_sample(
+    texts: Sequence[str],
+    clips: Sequence[TrainingClip],
+    tokenizer: VitsTokenizer,
+    base_model: Path,
+) -> list[int]:
+    """Return the token ids of the sentence that is spoken while training.
+
+    Parameters
+    ----------
+    texts
+        The first one is taken, written as the trained voice will write it; none, or one of which
+        the base knows no letter, takes the text of the first of the clips.
+    """
+    if texts:
+        frontend = TextFrontend.read(base_model)
+        written, lost = frontend.write(texts[0], tokenizer.get_vocab(), tokenizer.normalize)
+        if lost:
+            unknown = ", ".join(sorted(set(lost)))
+            logger.warning("samples.texts: %s is spoken without %s", texts[0], unknown)
+        if written:
+            return tokenizer(written).input_ids
+        logger.warning("samples.texts: nothing of %s can be spoken", texts[0])
+    return clips[0].input_ids.tolist()
 
 
 def read_rows(split: Path, columns: Sequence[str]) -> list[dict]:

@@ -23,19 +23,22 @@ class MovingAverage:
         torch._foreach_lerp_(list(self.average.values()), current, 1 - decay)
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Put the average into the model for the time of the block."""
-        self._swap()
+    def applied(self, weights: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+        """Put the average, or an earlier one, into the model for the time of the block."""
+        average = self.average
+        if weights is not None:
+            average = {name: weights[name].to(own.device) for name, own in average.items()}
+        self._swap(average)
         try:
             yield
         finally:
-            self._swap()
+            self._swap(average)
 
     def load(self, average: Mapping[str, Tensor]) -> None:
         """Continue from a saved average."""
         for name, value in average.items():
             self.average[name].copy_(value)
 
-    def _swap(self) -> None:
+    def _swap(self, weights: dict[str, Tensor]) -> None:
         for name, parameter in self.parameters.items():
-            parameter.data, self.average[name] = self.average[name], parameter.data
+            parameter.data, weights[name] = weights[name], parameter.data

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from transformers import VitsModel, VitsTokenizer
 
-from lib.files import atomic_directory, read_json, write_json
+from lib.files import atomic_directory, write_json
 from lib.text.frontend import TextFrontend
 from lib.training.base_model import BaseModel
 from lib.training.checkpoint import load_checkpoint
+from lib.training.summary import find_checkpoint
 from lib.vits.model import fuse_weight_norm, prepare_for_training
 
 _CARD = """---
@@ -53,7 +54,7 @@ def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, langu
     ValueError
         If the base model has been fitted to other speakers or letters since.
     """
-    saved = load_checkpoint(checkpoint)
+    saved = load_checkpoint(checkpoint, voice_only=True)
     base = BaseModel.open(base_model)
     tokenizer = VitsTokenizer.from_pretrained(base_model)
     fitted = {"speakers": dict(base.speakers), "vocabulary": tokenizer.get_vocab()}
@@ -78,8 +79,7 @@ def export_trained(
     summary: Path, choice: str, base_model: Path, directory: Path, language: str
 ) -> None:
     """Export the ``best`` or ``last`` checkpoint of a finished training, as its summary names."""
-    checkpoint = Path(read_json(summary)[choice])
-    export_checkpoint(checkpoint, base_model, directory, language)
+    export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language)
 
 
 def _describe(base: BaseModel, epoch: int, language: str) -> str:

@@ -1,4 +1,9 @@
-"""Keeps count of the steps that were not taken because a gradient was not finite."""
+"""Keeps count of the steps that were not taken because a gradient was not finite.
+
+In fp16 the loss is scaled so that small gradients do not vanish. The scale is found by trying: it
+starts too high, and is raised again from time to time, until the scaled gradients overflow. Such a
+step is lost, and no clip is to blame. A loss that is not finite itself has another cause.
+"""
 
 import logging
 
@@ -10,6 +15,10 @@ from lib.training.learner import ClipWindow
 logger = logging.getLogger(__name__)
 
 
+MOST_OVERFLOWS = 24
+"""In a row: by then the loss scale has fallen from its first 65,536 to 1/256."""
+
+
 class TrainingDivergedError(RuntimeError):
     """Too many steps in a row gave no finite gradient."""
 
@@ -19,12 +28,19 @@ class SkippedSteps:
 
     def __init__(self, progress: Progress, limit: int) -> None:
         self.progress, self.limit = progress, limit
-        self.in_a_row = 0
-        self._unread: list[tuple[int, Tensor, ClipWindow]] = []
+        self.in_a_row = self.overflows_in_a_row = 0
+        self._unread: list[tuple[int, Tensor, Tensor, ClipWindow]] = []
 
-    def add(self, step: int, taken: Tensor, window: ClipWindow) -> None:
-        """Remember a step; `taken` is ``()`` bool on the device."""
-        self._unread.append((step, taken, window))
+    def add(self, step: int, taken: Tensor, overflowed: Tensor, window: ClipWindow) -> None:
+        """Remember a step.
+
+        Parameters
+        ----------
+        taken, overflowed
+            ``()`` bool on the device: whether the step was taken, and if not, whether it is the
+            loss scale that was too high.
+        """
+        self._unread.append((step, taken, overflowed, window))
 
     def read(self) -> None:
         """Wait for the device; count and name what was skipped since the last reading.
@@ -32,19 +48,26 @@ class SkippedSteps:
         Raises
         ------
         TrainingDivergedError
-            If more than `limit` steps in a row were.
+            If more than `limit` steps in a row were, or so many overflowed that the scale cannot
+            be what is wrong.
         """
-        for step, taken, window in self._unread:
-            self.in_a_row = 0 if taken else self.in_a_row + 1
+        unread, self._unread = self._unread, []
+        for step, taken, overflowed, window in unread:
             if taken:
-                continue
-            self.progress.skipped_steps += 1
-            clips = ", ".join(clip.id for micro_batch in window for clip in micro_batch)
-            logger.warning("Step %d skipped: no finite gradient. Clips: %s", step, clips)
-            if self.in_a_row > self.limit:
+                self.in_a_row = self.overflows_in_a_row = 0
+            elif overflowed:
+                self.overflows_in_a_row += 1
+                self.progress.overflowed_steps += 1
+                logger.info("Step %d: gradients overflowed; fp16's loss scale is lowered", step)
+            else:
+                self.in_a_row += 1
+                self.progress.skipped_steps += 1
+                clips = ", ".join(clip.id for micro_batch in window for clip in micro_batch)
+                logger.warning("Step %d skipped: no finite gradient. Clips: %s", step, clips)
+            if self.in_a_row > self.limit or self.overflows_in_a_row > MOST_OVERFLOWS:
                 raise TrainingDivergedError(
-                    f"{self.in_a_row} steps in a row gave no finite gradient. The last checkpoint "
-                    "is whole. Try training.precision: bf16 (or fp32), a lower "
-                    "training.learning_rate, or listen to the clips named above."
+                    f"{self.in_a_row + self.overflows_in_a_row} steps in a row gave no finite "
+                    "gradient. The last checkpoint is whole. Try training.precision: bf16 (or "
+                    "fp32), a lower training.learning_rate, or listen to the clips named above, "
+                    "if any."
                 )
-        self._unread.clear()

@@ -27,11 +27,6 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def stop_if_requested(self) -> None:
-        """Raise `TrainingInterrupted` if a signal has come."""
-        if self.requested:
-            raise TrainingInterrupted("stopped by a signal; the state is saved, run again to go on")
-
     def _request(self, number: int, _: FrameType | None) -> None:
         logger.warning("Signal %d: saving after this step", number)
         self.requested = True

@@ -23,6 +23,9 @@ ClipWindow = Sequence[Sequence[TrainingClip]]
 
 NETWORKS = ("generator", "discriminator")
 
+_BUCKET = 2**22
+"""Numbers of gradients that processes exchange at once: 16 MB."""
+
 
 class Learner:
     """Generator, discriminator, their optimizers, the gradient scaler and the moving average."""
@@ -46,6 +49,8 @@ class Learner:
             "generator": self._optimizer(self.model),
             "discriminator": self._optimizer(self.discriminator),
         }
+        for optimizer in self.optimizers.values():
+            _make_state(optimizer)
         self.learning = list(NETWORKS)
         self.data_seconds = 0.0
         self.scaler = accelerator.scaler or torch.amp.GradScaler(enabled=False)
@@ -68,7 +73,7 @@ class Learner:
         Returns
         -------
         dict
-            This process's part of the losses, on the device.
+            This process's part of the losses, on the device; see `sum_over_processes`.
         """
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
@@ -78,7 +83,7 @@ class Learner:
         counts = count_window(window)
         # A tensor on the device: reading the scale as a number would wait for the GPU.
         scale = self.scaler.scale(torch.ones((), device=self.device))
-        means: dict[str, Tensor] = {}
+        means = {name: torch.zeros((), device=self.device) for name in self._loss_names()}
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         for number in range(rank, len(window), processes):
             began = time.perf_counter()
@@ -96,11 +101,20 @@ class Learner:
             weights = self.settings.loss_weights
             backward_step(losses, discriminator, counts, weights, scale, generator_learns)
             for name, value in losses.means(counts).items():
-                means[name] = means.get(name, 0) + value
+                means[name] = means[name] + value
         return means
+
+    def rehearse(self, window: ClipWindow) -> None:
+        """Use the memory that a step over a window needs, and change nothing."""
+        self.accumulate(window, step=0)
+        for optimizer in self.optimizers.values():
+            _step_without_effect(optimizer)
+            optimizer.zero_grad(set_to_none=True)
 
     def apply(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Step the optimizers if all gradients are finite, without waiting for the device.
+
+        Needs no memory but what `rehearse` has tried.
 
         Returns
         -------
@@ -117,6 +131,11 @@ class Learner:
         self.ema.update(step)
         self.scaler.update()
         return finite, norms
+
+    def overflowed(self, taken: Tensor, means: Mapping[str, Tensor]) -> Tensor:
+        """Whether a step was not taken because the loss scale was too high; ``()`` bool."""
+        finite = torch.isfinite(torch.stack(list(means.values()))).all()
+        return ~taken & finite if self.scaler.is_enabled() else torch.zeros_like(taken)
 
     def set_learning_rate(self, progress: Progress) -> float:
         """Warm up by steps, decay by epochs: a function of the progress alone."""
@@ -164,7 +183,7 @@ class Learner:
             groups = optimizer.param_groups
             parameters = [p for group in groups for p in group["params"] if p.requires_grad]
             if self.accelerator.num_processes > 1:
-                self._sum_over_processes(parameters)
+                self._sum_gradients(parameters)
             self.scaler.unscale_(optimizer)
             gradients = [p.grad for p in parameters if p.grad is not None]
             norms[name] = nn.utils.get_total_norm(gradients)
@@ -173,15 +192,34 @@ class Learner:
                 nn.utils.clip_grads_with_norm_(parameters, limit, norms[name])
         return norms
 
-    def _sum_over_processes(self, parameters: list[nn.Parameter]) -> None:
+    def sum_over_processes(self, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Sum the processes' parts of the losses: every process then knows those of the step."""
+        if self.accelerator.num_processes == 1:
+            return dict(means)
+        total = self.accelerator.reduce(torch.stack(list(means.values())), reduction="sum")
+        return dict(zip(means, total.unbind(), strict=True))
+
+    def _loss_names(self) -> list[str]:
+        names = ["mel", "kl", "duration"]
+        judged = ["adversarial", "feature", "discriminator"]
+        return names + (judged if "discriminator" in self.learning else [])
+
+    def _sum_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Sum gradients over processes, some millions of numbers at a time."""
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.flatten() for p in parameters])
-        flat = self.accelerator.reduce(flat, reduction="sum")
-        sizes = [p.numel() for p in parameters]
-        for parameter, part in zip(parameters, flat.split(sizes), strict=True):
-            parameter.grad.copy_(part.view_as(parameter))
+        bucket: list[Tensor] = []
+        for number, parameter in enumerate(parameters, 1):
+            bucket.append(parameter.grad)
+            if number < len(parameters) and sum(g.numel() for g in bucket) < _BUCKET:
+                continue
+            flat = torch.cat([gradient.flatten() for gradient in bucket])
+            flat = self.accelerator.reduce(flat, reduction="sum")
+            parts = flat.split([gradient.numel() for gradient in bucket])
+            for gradient, part in zip(bucket, parts, strict=True):
+                gradient.copy_(part.view_as(gradient))
+            bucket = []
 
     # ------------------------------------------------------------------ state
 
@@ -204,7 +242,14 @@ class Learner:
         self.ema.load(checkpoint.ema)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(checkpoint.optimizers[name])
-        self.scaler.load_state_dict(checkpoint.optimizers["scaler"])
+        # Empty where the earlier part of the training had no use for it: another precision, or
+        # the CPU. Then the scale is found anew.
+        if checkpoint.optimizers["scaler"]:
+            self.scaler.load_state_dict(checkpoint.optimizers["scaler"])
+
+    def voice(self, progress: Progress, recipe: Mapping) -> Checkpoint:
+        """Return what an export needs, an eighth of what going on does."""
+        return Checkpoint(progress=progress, recipe=recipe, ema=self.ema.average)
 
     def warm_start(
         self,
@@ -222,6 +267,22 @@ class Learner:
         )
         self.discriminator.load_state_dict(checkpoint.discriminator)
         self.ema = MovingAverage(self.model, self.settings.ema_decay)
+
+
+def _make_state(optimizer: torch.optim.Optimizer) -> None:
+    """Make an optimizer's moments now: made in the first step, they might not fit any more."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    _step_without_effect(optimizer)
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _step_without_effect(optimizer: torch.optim.Optimizer) -> None:
+    """Step as after a gradient that was not finite."""
+    device = optimizer.param_groups[0]["params"][0].device
+    optimizer.found_inf = torch.ones((), device=device)
+    optimizer.step()
 
 
 def count_window(window: ClipWindow) -> Counts:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import VitsModel, VitsTokenizer
 
 from lib.training.data import TrainingClip, load_clips, read_rows
@@ -105,6 +104,5 @@ def _measure(model: VitsModel, clips: Sequence[TrainingClip], row: int) -> dict[
         _SEGMENT_FRAMES,
         len(given),
         _SEED,
-        torch.device("cpu"),
     )
     return result.losses

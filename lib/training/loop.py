@@ -4,85 +4,51 @@ setup: device, data, networks -> where to go on -> epochs of windows of micro-ba
 validation, samples, checkpoints -> a summary for the export.
 """
 
-import contextlib
 import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 
 import torch
+from torch import Tensor
 from transformers import VitsTokenizer
 
-from lib.files import write_json
-from lib.locking import take_lock
 from lib.training.base_model import BaseModel
 from lib.training.checkpoint import (
+    BEST,
+    Checkpoint,
     Progress,
     newest_checkpoint,
+    recover_checkpoints,
     remove_surplus,
     replace_checkpoints,
     save_checkpoint,
     saved_step,
 )
-from lib.training.data import load_clips
-from lib.training.device import start_accelerator
+from lib.training.data import encode_sample, load_clips
+from lib.training.device import describe_memory, start_accelerator
 from lib.training.guard import SkippedSteps
-from lib.training.interruption import Interruption
+from lib.training.interruption import Interruption, TrainingInterrupted
 from lib.training.learner import NETWORKS, ClipWindow, Learner
-from lib.training.memory import bound_memory, fits_in_memory
-from lib.training.monitor import Monitor, Pace, mel_picture
-from lib.training.resumption import Resumption, decide_resumption, describe_recipe
-from lib.training.settings import TrainingSettings
-from lib.training.validation import choose_clips, validate
+from lib.training.memory import bound_memory, complete_in_memory, fits_in_memory
+from lib.training.monitor import Monitor, Pace, archive_curves, mel_picture
+from lib.training.processes import Ranks
+from lib.training.resumption import (
+    Resumption,
+    decide_resumption,
+    describe_recipe,
+    digest_validation,
+    note_code,
+    settle_best,
+)
+from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.summary import write_summary
+from lib.training.validation import BATCH, ValidationResult, choose_clips, validate
 from lib.training.windows import Windows
 from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingPaths:
-    """Where a training reads and writes."""
-
-    dataset: Path
-    base_model: Path
-    checkpoints: Path
-    tensorboard: Path
-    summary: Path
-
-
-def train(
-    settings: TrainingSettings,
-    paths: TrainingPaths,
-    use_gpu: bool,
-    threads: int,
-    texts: Sequence[str] = (),
-) -> None:
-    """Train a voice: take up where an earlier run stopped, go to the end, write the summary.
-
-    Parameters
-    ----------
-    use_gpu
-        Whether a CUDA device may be used; without one the CPU is.
-    threads
-        CPU threads. The same number gives the same bits.
-    texts
-        The first one is spoken by every speaker in TensorBoard; none takes a clip's.
-
-    Raises
-    ------
-    LockedError
-        If another process trains here.
-    TrainingInterrupted, TrainingDivergedError, MemoryError
-        See `Trainer.run`; the state is saved in each case.
-    """
-    torch.set_num_threads(threads)
-    # Denormals from decaying activations cost a CPU a hundred times a normal number's time.
-    torch.set_flush_denormal(True)
-    with contextlib.ExitStack() as held:
-        Trainer(settings, paths, use_gpu, texts, held).run()
 
 
 class Trainer:
@@ -94,19 +60,16 @@ class Trainer:
         paths: TrainingPaths,
         use_gpu: bool,
         texts: Sequence[str] = (),
-        held: contextlib.ExitStack | None = None,
+        code: str | None = None,
     ) -> None:
-        """Set everything up; what must be released at the end goes into `held`."""
-        self.settings, self.paths = settings, paths
+        self.settings, self.paths, self.code = settings, paths, code
 
         # ---- device and precision
         self.accelerator = start_accelerator(settings, use_gpu)
         self.device = self.accelerator.device
+        self.is_main = self.accelerator.is_main_process
+        self.ranks = Ranks(self.accelerator)
         bound_memory(self.device, settings.memory_gb)
-        if held and self.accelerator.is_main_process:
-            # A run that was killed may have left its training behind, alive.
-            lock = paths.checkpoints.parent / "state/training.lock"
-            held.enter_context(take_lock(lock, "training"))
 
         # ---- data
         self.base = BaseModel.open(paths.base_model)
@@ -119,8 +82,8 @@ class Trainer:
         if not self.clips:
             raise ValueError(f"{paths.dataset}: no clip to train on; see rejected.tsv")
         self.held_out = choose_clips(held_out, settings.max_validation_clips, settings.seed)
-        sample_text = next(iter([*texts, *(clip.text for clip in [*self.held_out, *self.clips])]))
-        self.sample_ids = self.tokenizer(sample_text).input_ids
+        clips = [*self.held_out, *self.clips]
+        self.sample_ids = encode_sample(texts, clips, self.tokenizer, paths.base_model)
 
         # ---- networks, and where they go on
         self.learner = Learner(settings, self.base, self.accelerator)
@@ -136,7 +99,7 @@ class Trainer:
         # Steps in which the generator learns alone, then steps in which the discriminator does.
         self.phases = start, start + (settings.discriminator_warmup_steps if fresh else 0)
         self.windows = Windows(self.clips, settings, self.progress)
-        self.windows.probe(self._fits)
+        self.windows.probe(self._fits, describe_memory(self.device, settings))
         self.pace = Pace()
         self.last_save = time.monotonic()
 
@@ -153,47 +116,52 @@ class Trainer:
             If steps keep giving no finite gradient.
         """
         progress = self.progress
+        note_code(self.recipe, self.code, progress, is_over=self._is_over())
         total = self.epochs * len(self.windows.of_epoch(0))
-        main = self.accelerator.is_main_process
-        monitor = Monitor(self.paths.tensorboard, total, progress.step, main)
-        with Interruption() as interruption:
-            while progress.epoch < self.epochs and not self._is_stale():
+        with (
+            Monitor(self.paths.tensorboard, total, progress.step, self.is_main) as monitor,
+            Interruption() as interruption,
+        ):
+            while not self._is_over():
                 windows = self.windows.of_epoch(progress.epoch)
                 self.learner.freeze(progress.epoch)
+                progress.finished = False
                 while progress.window < len(windows):
                     self._train_window(windows[progress.window], monitor)
                     progress.window += 1
                     progress.step += 1
-                    if interruption.requested or self._save_is_due():
+                    (stop,) = self.ranks.any(interruption.requested)
+                    if stop or self._save_is_due():
                         self._save(f"step{progress.step:08d}")
-                    interruption.stop_if_requested()
+                    if stop:
+                        raise TrainingInterrupted(
+                            "stopped by a signal; the state is saved, run again to go on"
+                        )
                 progress.epoch += 1
                 progress.window = 0
                 self._finish_epoch(monitor)
-        monitor.close()
-        if main:
-            self._write_summary()
+                self.windows.probe(self._fits, describe_memory(self.device, self.settings))
+        self._finish()
 
     def _train_window(self, window: ClipWindow, monitor: Monitor) -> None:
         """One optimizer step of both networks."""
         progress, learner = self.progress, self.learner
-        window = self.windows.fit(window)
         learning_rate = learner.set_learning_rate(progress)
-        try:
-            means = learner.accumulate(window, progress.step, self._learning(progress.step))
-        except torch.cuda.OutOfMemoryError:
-            # No state has changed yet: the same window again, in smaller parts.
-            self.windows.shrink(window)
-            return self._train_window(window, monitor)
+        window, means = self._accumulate(window)
+        means = learner.sum_over_processes(means)
         taken, norms = learner.apply(progress.step)
-        self.skipped.add(progress.step, taken, window)
+        self.skipped.add(progress.step, taken, learner.overflowed(taken, means), window)
         self.pace.count(sum(map(len, window)))
         shown = {}
         if progress.step % self.settings.log_every == 0:
             # Only here, and before a save, does the loop wait for the device.
             self.skipped.read()
             shown = {name: float(value) for name, value in means.items()}
-            extra = {"learning_rate": learning_rate, "skipped_steps": progress.skipped_steps}
+            extra = {
+                "learning_rate": learning_rate,
+                "skipped_steps": progress.skipped_steps,
+                "overflowed_steps": progress.overflowed_steps,
+            }
             extra |= self.pace.read(learner.data_seconds)
             if self.device.type == "cuda":
                 extra["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
@@ -204,6 +172,30 @@ class Trainer:
             ):
                 monitor.scalars(group, values, progress.step)
         monitor.advance(progress.epoch, shown)
+
+    def _accumulate(self, window: ClipWindow) -> tuple[ClipWindow, dict[str, Tensor]]:
+        """Compute the gradients of a window, in ever smaller parts until they fit into memory.
+
+        Returns
+        -------
+        tuple
+            The window in its parts, and this process's share of the losses.
+        """
+        means: dict[str, Tensor] = {}
+        while True:
+            parts = self.windows.fit(window)
+            enough = complete_in_memory(partial(self._compute, parts, means))
+            (ran_out,) = self.ranks.any(not enough)
+            if not ran_out:
+                return parts, means
+            # No state has changed yet: the same window again.
+            means.clear()
+            self.windows.shrink(parts)
+
+    def _compute(self, window: ClipWindow, means: dict[str, Tensor]) -> None:
+        """Compute the gradients of a window; put the losses into `means`."""
+        step = self.progress.step
+        means |= self.learner.accumulate(window, step, self._learning(step))
 
     def _learning(self, step: int) -> tuple[str, ...]:
         """Name the networks that learn in a step."""
@@ -231,71 +223,118 @@ class Trainer:
         progress.finished = last
         self._save_epoch()
 
+    def _is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.progress.epoch >= self.epochs or self._is_stale()
+
     def _is_stale(self) -> bool:
         """Whether validation has not improved for as long as early stopping waits."""
         patience, best = self.settings.early_stopping_epochs, self.progress.best_epoch
         return None not in (patience, best) and self.progress.epoch - best >= patience
 
     def _fits(self, window: ClipWindow) -> bool:
-        """Whether both networks can learn from a window at once."""
+        """Whether every process can learn from a window at once."""
         if self.device.type != "cuda":
             return True
-        return fits_in_memory(lambda: self.learner.accumulate(window, step=0))
+        enough = fits_in_memory(lambda: self.learner.rehearse(window))
+        return not self.ranks.any(not enough)[0]
 
     def _validate(self, monitor: Monitor, at: int) -> None:
         """Measure the averaged weights on the validation clips; keep the best."""
-        settings, progress = self.settings, self.progress
-        with self.learner.ema.applied(), self.accelerator.autocast():
-            result = validate(
-                self.learner.model,
-                self.held_out,
-                self.learner.spectrogram,
-                settings.loss_weights,
-                settings.segment_frames,
-                self.progress.micro_batch,
-                settings.seed,
-                self.device,
-            )
+        progress = self.progress
+        with self.learner.ema.applied():
+            result = self._measure()
         monitor.scalars("validation", {**result.losses, "score": result.score}, at)
-        example = result.example
-        monitor.picture("validation/mel_true", mel_picture(example.target_mel[0]), at)
-        monitor.picture("validation/mel_generated", mel_picture(example.mel[0]), at)
-        monitor.picture("validation/alignment", example.path[0].T, at)
+        if example := result.example:
+            monitor.picture("validation/mel_true", mel_picture(example.target_mel[0]), at)
+            monitor.picture("validation/mel_generated", mel_picture(example.mel[0]), at)
+            monitor.picture("validation/alignment", example.path[0].T, at)
         logger.info("Epoch %d: validation score %.4f", progress.epoch, result.score)
         # A score that is not a number is worse than any.
         best = math.inf if progress.best_score is None else progress.best_score
         if result.score < best:
-            progress.best_score, progress.best_epoch = result.score, progress.epoch
+            self._note_best(result, progress.epoch)
+
+    def _measure(self) -> ValidationResult:
+        """Measure the weights in the model on the validation clips."""
+        with self.accelerator.autocast():
+            return validate(
+                self.learner.model,
+                self.held_out,
+                self.learner.spectrogram,
+                self.settings.loss_weights,
+                self.settings.segment_frames,
+                BATCH,
+                self.settings.seed,
+                self.accelerator,
+            )
+
+    def _note_best(self, result: ValidationResult, epoch: int) -> None:
+        progress = self.progress
+        progress.best_score, progress.best_epoch = result.score, epoch
+        progress.best_losses = result.weighted
 
     # ------------------------------------------------------------------ state
 
     def _go_on(self) -> None:
         """Take up the newest checkpoint as far as the recipe allows."""
-        found = newest_checkpoint(self.paths.checkpoints) if self.settings.resume else None
+        root = self.paths.checkpoints
+        if self.is_main:
+            recover_checkpoints(root)
+        self.accelerator.wait_for_everyone()
+        found = newest_checkpoint(root) if self.settings.resume else None
         decision = decide_resumption(found, self.recipe, self.settings)
         if decision is Resumption.RESUME:
-            self.learner.restore(found)
-            self.progress = self.skipped.progress = found.progress
-            self.recipe["continued"] = found.recipe["continued"]
-            logger.info("Going on at epoch %d, step %d", self.progress.epoch, self.progress.step)
-            if self.progress.epoch and not self.progress.window:
-                self._save_epoch()
+            self._resume(found)
             return
         first = None
         if decision is Resumption.WARM_START:
             self.learner.warm_start(found, self.base.speakers, self.recipe["vocabulary"])
             self.recipe["continued"] = True
             first = self.learner.checkpoint(self.progress, self.recipe)
+        self.progress.validated_on = digest_validation(self.held_out, self.accelerator)
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            archived = replace_checkpoints(self.paths.checkpoints, first)
+        if self.is_main:
+            archive_curves(self.paths.tensorboard)
+            archived = replace_checkpoints(root, first)
             if archived:
                 logger.warning("Earlier checkpoints are kept in %s", archived)
+
+    def _resume(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint, with the best weights so far."""
+        self.learner.restore(found)
+        progress = self.progress = self.skipped.progress = found.progress
+        self.recipe["continued"] = found.recipe["continued"]
+        self.recipe["code"] = list(found.recipe.get("code", []))
+        logger.info("Going on at epoch %d, step %d", progress.epoch, progress.step)
+        if progress.best_epoch is not None:
+            self._take_up_best()
+        progress.validated_on = digest_validation(self.held_out, self.accelerator)
+        if progress.epoch and not progress.window:
+            self._save_epoch()
+
+    def _take_up_best(self) -> None:
+        """Settle which epoch is the best so far, by scores that can be compared."""
+        path = self.paths.checkpoints / BEST
+        comparable = digest_validation(self.held_out, self.accelerator)
+        best = settle_best(self.progress, path, comparable)
+        if best is None or not self.held_out:
+            return
+        with self.learner.ema.applied(best.ema):
+            result = self._measure()
+        logger.info("The best epoch is measured anew: on other validation clips, or otherwise")
+        self._note_best(result, self.progress.best_epoch)
+        # Its own record stands beside the weights.
+        best.progress.best_score, best.progress.best_losses = result.score, result.weighted
+        best.progress.validated_on = comparable
+        if self.is_main:
+            save_checkpoint(path, best)
 
     def _save_epoch(self) -> None:
         """Save what the end of an epoch asks for, unless a run that was killed here has."""
         progress = self.progress
-        names = ["best"] if progress.best_epoch == progress.epoch else []
+        # The best first: what a state tells of it must be there when that state is taken up.
+        names = [BEST] if progress.best_epoch == progress.epoch else []
         if progress.finished or progress.epoch % self.settings.checkpoint_every == 0:
             names.append(f"epoch{progress.epoch:04d}")
         for name in names:
@@ -306,24 +345,38 @@ class Trainer:
         return time.monotonic() - self.last_save > self.settings.save_minutes * 60
 
     def _save(self, name: str) -> None:
-        self.last_save = time.monotonic()
         self.skipped.read()
-        if self.accelerator.is_main_process:
-            checkpoint = self.learner.checkpoint(self.progress, self.recipe)
-            save_checkpoint(self.paths.checkpoints / name, checkpoint)
+        if name != BEST:
+            self.last_save = time.monotonic()
+        if self.is_main:
+            collect = self.learner.voice if name == BEST else self.learner.checkpoint
+            save_checkpoint(self.paths.checkpoints / name, collect(self.progress, self.recipe))
             remove_surplus(self.paths.checkpoints, self.settings.keep)
 
-    def _write_summary(self) -> None:
-        """Say what the training came to and where its weights are."""
-        last = self.paths.checkpoints / f"epoch{self.progress.epoch:04d}"
-        best = last if self.progress.best_epoch is None else self.paths.checkpoints / "best"
-        summary = {
-            **asdict(self.progress),
-            "last": str(last),
-            "best": str(best),
-            "clips": len(self.clips),
-            "validation_clips": len(self.held_out),
-            "excluded": self.base.excluded,
-            "tensorboard": str(self.paths.tensorboard),
-        }
-        write_json(self.paths.summary, summary)
+    def _finish(self) -> None:
+        """Make sure that the state reached is saved, and say where the weights are."""
+        progress, root = self.progress, self.paths.checkpoints
+        if progress.epoch > self.epochs or progress.window:
+            logger.warning(
+                "training.epochs is %d, and epoch %d is done already: nothing more is trained. "
+                "Any milestone below %s becomes a voice by python -m lib.training",
+                self.epochs,
+                progress.epoch,
+                root,
+            )
+        # Fewer epochs, or early stopping, may have been asked for after this state was reached.
+        progress.finished = True
+        last = f"step{progress.step:08d}" if progress.window else f"epoch{progress.epoch:04d}"
+        if saved_step(root / last) != progress.step:
+            self._save(last)
+        if self.is_main:
+            write_summary(
+                self.paths,
+                progress,
+                self.recipe,
+                best=root / (last if progress.best_epoch is None else BEST),
+                last=root / last,
+                num_clips=(len(self.clips), len(self.held_out)),
+                excluded=self.base.excluded,
+                code=self.code,
+            )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,8 @@ def choose_micro_batches(
     effective_batch
         Clips per optimizer step.
     accumulation
-        A number fixes the micro-batch at ``effective_batch / accumulation``; `auto` takes the
-        fewest micro-batches, from two, that clips of median length need.
+        A number fixes the micro-batch at ``effective_batch / accumulation``, rounded up; `auto`
+        takes the fewest micro-batches, from two, that clips of median length need.
     frames
         Of every clip of the training.
     fits
@@ -102,14 +103,40 @@ def choose_micro_batches(
 
 
 def fits_in_memory(run: Callable[[], None]) -> bool:
-    """Whether `run` completes without running out of device memory."""
+    """Whether `run` completes without running out of memory; leaves nothing of it in the cache."""
+    fits = complete_in_memory(run)
+    free_memory()
+    return fits
+
+
+def complete_in_memory(run: Callable[[], None]) -> bool:
+    """Call `run` and say whether it had enough memory.
+
+    When this returns, nothing of a failed call is alive any more. Inside an ``except`` block the
+    traceback keeps every frame of the call alive, with all activations in it, so that whatever is
+    tried there meets a full memory.
+
+    Raises
+    ------
+    Exception
+        Whatever else `run` raises.
+    """
     try:
         run()
-    except torch.cuda.OutOfMemoryError:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         return False
-    finally:
-        free_memory()
     return True
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception says that memory ran out, of the device, its libraries or the host."""
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or should_reduce_batch_size(error)
+        or "_STATUS_ALLOC_FAILED" in str(error)
+    )
 
 
 def free_memory() -> None:

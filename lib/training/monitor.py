@@ -1,5 +1,7 @@
 """What a training shows: TensorBoard scalars, pictures and audio, and a progress bar."""
 
+import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
 
 _SAMPLE_RATE = 16_000
 
@@ -57,11 +61,34 @@ class Monitor:
             shown = {name: f"{value:.3g}" for name, value in losses.items()}
             self.bar.set_postfix({"epoch": epoch, **shown}, refresh=False)
 
-    def close(self) -> None:
-        """Flush everything."""
+    def __enter__(self) -> "Monitor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write everything that is not written yet, however the training ended."""
         self.bar.close()
         if self.writer:
             self.writer.close()
+
+
+def archive_curves(directory: Path) -> Path | None:
+    """Move the curves of an earlier training into a folder of their own.
+
+    TensorBoard shows them as another run beside the new one.
+    """
+    files = sorted(directory.glob("events.out.tfevents.*"))
+    if not files:
+        return None
+    name = f"until-{time.strftime('%Y%m%d-%H%M%S')}"
+    target, number = directory / name, 1
+    while target.exists():
+        number += 1
+        target = directory / f"{name}-{number}"
+    target.mkdir()
+    for file in files:
+        os.replace(file, target / file.name)
+    logger.info("The earlier curves are kept in %s", target)
+    return target
 
 
 class Pace:

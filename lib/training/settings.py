@@ -1,10 +1,22 @@
-"""Settings of a training, as the section `training` of the configuration holds them."""
+"""Settings of a training, as the section `training` of the configuration holds them; its paths."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lib.vits.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class TrainingPaths:
+    """Where a training reads and writes."""
+
+    dataset: Path
+    base_model: Path
+    checkpoints: Path
+    tensorboard: Path
+    summary: Path
 
 
 @dataclass(frozen=True)

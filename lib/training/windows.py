@@ -21,32 +21,43 @@ class Windows:
     ) -> None:
         self.clips, self.settings, self.progress = clips, settings, progress
 
-    def probe(self, fits: Callable[[ClipWindow], bool]) -> None:
-        """Choose the micro-batches, unless an earlier run has.
+    def probe(self, fits: Callable[[ClipWindow], bool], memory: str) -> None:
+        """Choose the micro-batches, unless it was done for the same memory.
+
+        Within an epoch they stay: which clips it has seen depends on them.
 
         Parameters
         ----------
         fits
             Says whether a step over a window stays within the memory.
+        memory
+            What the choice depends on: the device, and how much of it may be used.
         """
-        if self.progress.micro_batch is not None:
+        progress, settings = self.progress, self.settings
+        known = progress.micro_batch is not None
+        if known and (progress.window or progress.memory == memory):
             return
         longest = sorted(self.clips, key=lambda clip: -len(clip.audio))
         chosen = choose_micro_batches(
-            self.settings.effective_batch,
-            self.settings.accumulation,
+            settings.effective_batch,
+            settings.accumulation,
             _frames(self.clips),
-            self.settings.segment_frames,
-            lambda size: fits([(longest * size)[:size]]),
+            settings.segment_frames,
+            # Two to a step: while the second is computed, the gradients of the first are there.
+            lambda size: fits([(longest * size)[:size]] * 2),
         )
-        self.progress.micro_batch, self.progress.memory_budget = chosen.clips, chosen.budget
+        progress.micro_batch, progress.memory_budget = chosen.clips, chosen.budget
+        progress.memory = memory
 
     def of_epoch(self, epoch: int) -> list[ClipWindow]:
         """Arrange all clips: a function of the seed, the epoch and the micro-batch."""
-        micro_batch = self.progress.micro_batch
-        accumulation = max(1, round(self.settings.effective_batch / micro_batch))
-        lengths = [len(clip.audio) for clip in self.clips]
-        plan = plan_epoch(lengths, micro_batch, accumulation, self.settings.seed, epoch)
+        plan = plan_epoch(
+            [len(clip.audio) for clip in self.clips],
+            self.progress.micro_batch,
+            self.settings.effective_batch,
+            self.settings.seed,
+            epoch,
+        )
         return [[[self.clips[i] for i in part] for part in window] for window in plan]
 
     def fit(self, window: ClipWindow) -> ClipWindow:

@@ -14,8 +14,8 @@ from datasets import Audio, Dataset, DatasetDict, Features, Value
 from lib.files import write_json
 from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.checkpoint import load_checkpoint
-from lib.training.loop import TrainingPaths, train
-from lib.training.settings import TrainingSettings
+from lib.training.run import train
+from lib.training.settings import TrainingPaths, TrainingSettings
 
 QUICK = TrainingSettings(
     epochs=4,

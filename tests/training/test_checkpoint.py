@@ -13,6 +13,7 @@ from lib.training.checkpoint import (
     Progress,
     load_checkpoint,
     newest_checkpoint,
+    recover_checkpoints,
     remove_surplus,
     replace_checkpoints,
     save_checkpoint,
@@ -159,4 +160,5 @@ def test_a_crash_while_replacing_finds_the_old_ones_or_the_first_new_one(
     with pytest.raises(Killed):
         replace_checkpoints(root, make(0))
     monkeypatch.undo()
+    recover_checkpoints(root)
     assert newest_checkpoint(root).progress.step == (0 if moves == 2 else 4)

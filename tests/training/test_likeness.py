@@ -56,7 +56,6 @@ def test_it_is_the_row_with_the_lowest_losses(base, dataset):
                 32,
                 len(own),
                 0,
-                torch.device("cpu"),
             ).losses
             for row in range(3)
         ]

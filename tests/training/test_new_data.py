@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import VitsModel
 
-from lib.training.loop import Trainer, train
+from lib.training.loop import Trainer
+from lib.training.run import train
 
 from .conftest import QUICK, assert_equal, make_paths, make_row, prepare, weights, write_dataset
 

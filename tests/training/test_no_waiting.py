@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib.training.loop import Trainer, train
+from lib.training.loop import Trainer
+from lib.training.run import train
 from lib.vits import alignment
 
 from .conftest import QUICK

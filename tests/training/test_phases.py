@@ -9,7 +9,8 @@ import torch
 
 from lib.training import loop
 from lib.training.learner import NETWORKS
-from lib.training.loop import Trainer, train
+from lib.training.loop import Trainer
+from lib.training.run import train
 
 from .conftest import QUICK, assert_equal, make_paths, weights
 
@@ -92,7 +93,8 @@ def test_training_stops_when_validation_no_longer_improves(paths, monkeypatch, c
     original = loop.validate
 
     def validate(*arguments, **named):
-        return dataclasses.replace(original(*arguments, **named), score=next(scores))
+        measured = original(*arguments, **named)
+        return dataclasses.replace(measured, weighted={"mel": next(scores)})
 
     monkeypatch.setattr(loop, "validate", validate)
     caplog.set_level(logging.INFO)

@@ -16,7 +16,8 @@ from lib.locking import LockedError, take_lock
 from lib.training.checkpoint import load_checkpoint
 from lib.training.interruption import TrainingInterrupted
 from lib.training.learner import Learner
-from lib.training.loop import Trainer, train
+from lib.training.loop import Trainer
+from lib.training.run import train
 
 from .conftest import QUICK, assert_equal, weights
 
@@ -54,8 +55,8 @@ def test_kill_9_and_a_damaged_checkpoint_cost_time_only(undisturbed, paths):
     values = {k: repr(str(v)) for k, v in vars(paths).items()}
     script = (
         "from pathlib import Path\n"
-        "from lib.training.loop import TrainingPaths, train\n"
-        "from lib.training.settings import TrainingSettings\n"
+        "from lib.training.run import train\n"
+        "from lib.training.settings import TrainingPaths, TrainingSettings\n"
         "from lib.vits.losses import LossWeights\n"
         f"paths = TrainingPaths({', '.join(f'{k}=Path({v})' for k, v in values.items())})\n"
         f"train({QUICK!r}, paths, use_gpu=False, threads=1)\n"
@@ -130,19 +131,7 @@ def test_a_second_training_over_the_same_checkpoints_is_refused(paths):
 
 def test_two_processes_train_to_the_weights_of_one(undisturbed, paths):
     """Each takes half of the micro-batches; gradients are summed over both."""
-    script = paths.summary.with_name("train.py")
-    values = ", ".join(f"{k}=Path({str(v)!r})" for k, v in vars(paths).items())
-    script.write_text(
-        "from pathlib import Path\n"
-        "from lib.training.loop import TrainingPaths, train\n"
-        "from lib.training.settings import TrainingSettings\n"
-        "from lib.vits.losses import LossWeights\n"
-        f"train({QUICK!r}, TrainingPaths({values}), use_gpu=False, threads=1)\n"
-    )
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    subprocess.run(
-        [*launch, str(script)], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+    train(QUICK, paths, use_gpu=False, threads=1, processes=2)
     one, two = weights(undisturbed.checkpoints), weights(paths.checkpoints)
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=2e-4, msg=name)

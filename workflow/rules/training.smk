@@ -29,7 +29,7 @@ rule train_model:
     params:
         settings={k: v for k, v in config["training"].items() if k != "export"},
         results=subpath(output[0], parent=True),
-        code=code_digest("lib.training.loop"),
+        code=code_digest("lib.training.run", "lib.training.worker"),
     script:
         "../scripts/train_model.py"
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lib.logs import start_log
-from lib.training.loop import TrainingPaths, train
-from lib.training.settings import TrainingSettings
+from lib.training.run import train
+from lib.training.settings import TrainingPaths, TrainingSettings
 
 start_log(snakemake.log[0])
 results = Path(snakemake.params.results)
@@ -18,6 +18,8 @@ train(
         summary=Path(snakemake.output[0]),
     ),
     use_gpu=snakemake.resources.gpu > 0,
+    processes=snakemake.resources.gpu,
+    code=snakemake.params.code,
     threads=snakemake.threads,
     # Not a parameter of the rule: another sentence to listen to is no reason to train again.
     texts=snakemake.config["samples"]["texts"],
