@@ -180,3 +180,11 @@ def prepare_base(
 @pytest.fixture(scope="module")
 def prepared(folder) -> BaseModel:
     return prepare_base(folder, folder / "base_model")
+
+
+@pytest.fixture(scope="session")
+def dataset_of_three(tmp_path_factory) -> Path:
+    """Three clips in each split, of the speakers and letters of `base`."""
+    words = ["hello there", "good day", "a longer sentence", "yes", "no", "one two three"]
+    rows = [make_row(i, word, f"spk{i % 2:03d}", 0.8 + 0.2 * i) for i, word in enumerate(words)]
+    return write_dataset(tmp_path_factory.mktemp("three") / "dataset", rows[:3], rows[3:])
