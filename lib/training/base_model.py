@@ -7,40 +7,43 @@ vocabulary), ``vocabulary.tsv`` (every character of the transcripts and what bec
 """
 
 import hashlib
-import itertools
 import json
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.audit import write_audit
 from lib.text.frontend import TextFrontend
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
+from lib.training.base_discriminator import (
+    UNREADABLE,
+    choose_discriminator,
+    read_discriminator,
+    save_discriminator,
+)
+from lib.training.base_speakers import place_speakers
 from lib.training.data import read_rows
 from lib.training.hub import (
     TINY,
     BaseModelError,
     BaseSource,
     find_base_model,
-    find_discriminators,
     generator_file,
 )
 from lib.training.likeness import nearest_rows
 from lib.training.settings import TrainingSettings
 from lib.training.tiny import write_tiny_model
 from lib.vits.adapt import add_speakers, add_tokens, copy_speakers
-from lib.vits.convert import discriminator_from_original, generator_from_original
+from lib.vits.convert import generator_from_original
 from lib.vits.discriminator import (
     Discriminator,
     DiscriminatorSettings,
@@ -53,8 +56,6 @@ logger = logging.getLogger(__name__)
 _HOP_LENGTH = 256
 _SAMPLE_RATE = 16_000
 _DISCRIMINATOR = "discriminator.safetensors"
-# What torch and safetensors raise for a file that is damaged or holds something else.
-_UNREADABLE = (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class BaseModel:
         if self.fresh_discriminator:
             periods, width = settings.discriminator_periods, settings.discriminator_channels
             return initialise_discriminator(DiscriminatorSettings(periods, width), settings.seed)
-        state, told = _read_discriminator(self.directory / _DISCRIMINATOR)
+        state, told = read_discriminator(self.directory / _DISCRIMINATOR)
         periods = told or settings.discriminator_periods
         discriminator = Discriminator(DiscriminatorSettings(periods, discriminator_width(state)))
         try:
@@ -140,6 +141,7 @@ def prepare_base_model(
     registry: Path,
     text_policy: Mapping[str, Any],
     output: Path,
+    same_speakers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Find a base model, fit it to a dataset and write it.
 
@@ -153,6 +155,9 @@ def prepare_base_model(
         Voice vectors and names of the speakers, as rule cluster_speakers writes them.
     text_policy
         Configuration section `text`: what to do with characters that the base does not know.
+    same_speakers
+        Speakers of the dataset who are one of the base's, with that one's id or name there. They go
+        on learning in that row; all others get a row of their own.
 
     Raises
     ------
@@ -198,7 +203,14 @@ def prepare_base_model(
         )
         kept = {clip: text for clip, text in plan.texts.items() if clip not in unalignable}
         write_json(directory / "texts.json", kept)
-        speakers = _speaker_rows(found, model, sorted({row["speaker_id"] for row in rows}))
+        theirs = read_speakers(found) or {
+            f"base{row:03d}": {"index": row, "name": f"base{row:03d}"}
+            for row in range(model.config.num_speakers)
+        }
+        ours = sorted({row["speaker_id"] for row in rows})
+        # A model with one speaker has no row to keep.
+        kept_rows = model.config.num_speakers if model.config.num_speakers > 1 else 0
+        speakers = place_speakers(kept_rows, ours, theirs, same_speakers)
         if model.config.num_speakers > 1:
             new = [speaker for speaker, row in speakers.items() if row >= model.config.num_speakers]
             nearest = nearest_rows(model, tokenizer, dataset, kept, new)
@@ -213,12 +225,13 @@ def prepare_base_model(
                 for speaker, embedding in zip(speakers, embeddings, strict=True)
             }
         model.save_pretrained(directory)
-        discriminator_origin, weights, periods = _load_discriminator(base, discriminator)
+        discriminator_origin, weights, periods = choose_discriminator(base, discriminator)
         if weights is not None:
             save_discriminator(weights, periods, directory / _DISCRIMINATOR)
         unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
-        known = {**read_speakers(found), **read_json(registry)["speakers"]}
-        names = {speaker: entry["name"] for speaker, entry in known.items()}
+        names = {f"base{entry['index']:03d}": entry["name"] for entry in theirs.values()}
+        registered = read_json(registry)["speakers"]
+        names |= {speaker: entry["name"] for speaker, entry in registered.items()}
         prepared = BaseModel(
             directory=directory,
             source=source,
@@ -228,7 +241,7 @@ def prepare_base_model(
             excluded={**unwritable, **unalignable},
             discriminator_origin=discriminator_origin,
             fresh_discriminator=weights is None,
-            num_kept=len(set(speakers) - {row["speaker_id"] for row in rows}),
+            num_kept=len(set(speakers) - set(ours)),
             discriminator_digest=_digest(weights) if weights else None,
             letters=_name_related(plan),
             speaker_starts=starts,
@@ -257,7 +270,7 @@ def convert_original_directory(base: BaseSource, output: Path) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model = generator_from_original(state["model"], hyperparameters, len(symbols))
-    except (*_UNREADABLE, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise BaseModelError(f"base_model.source: {path}: {error}") from None
     vocab_file = output / "vocab.json"
     vocab_file.write_text(json.dumps({s: i for i, s in enumerate(symbols)}), "utf-8")
@@ -286,18 +299,6 @@ def _check_analysis(model: VitsModel, source: str) -> None:
         )
 
 
-def _speaker_rows(found: Path, model: VitsModel, speakers: list[str]) -> dict[str, int]:
-    """Row of every speaker, the dataset's first: those of the base keep theirs, new ones follow."""
-    known: dict[str, int] = {}
-    # A model with one speaker has no row to keep.
-    if model.config.num_speakers > 1:
-        known = {s: entry["index"] for s, entry in read_speakers(found).items()}
-        known = known or {f"base{row:03d}": row for row in range(model.config.num_speakers)}
-    new = itertools.count(model.config.num_speakers if known else 0)
-    rows = {speaker: known[speaker] if speaker in known else next(new) for speaker in speakers}
-    return rows | {speaker: row for speaker, row in known.items() if speaker not in rows}
-
-
 def read_speakers(found: Path) -> dict[str, dict[str, Any]]:
     """Return the speakers of a model that this project prepared or exported, else nothing."""
     if (found / "base.json").is_file():
@@ -316,39 +317,6 @@ def _save_tokenizer(tokenizer: VitsTokenizer, plan: VocabularyPlan, directory: P
     tokenizer.encoder.update({c: plan.vocab[c] for c in plan.added})
     tokenizer.decoder.update({plan.vocab[c]: c for c in plan.added})
     tokenizer.save_pretrained(directory)
-
-
-def save_discriminator(
-    weights: Mapping[str, torch.Tensor], periods: Sequence[int] | None, path: Path
-) -> None:
-    """Write a discriminator's weights; their shapes tell its width, only a note its periods."""
-    note = {"periods": " ".join(map(str, periods))} if periods else None
-    save_file(dict(weights), path, metadata=note)
-
-
-def _load_discriminator(
-    base: BaseSource, choice: str
-) -> tuple[str, dict[str, torch.Tensor] | None, tuple[int, ...] | None]:
-    """Load the first file that really is a discriminator: `tir`'s original holds a generator."""
-    if choice != "fresh":
-        for origin, path in find_discriminators(base):
-            try:
-                return origin, *_read_discriminator(path)
-            except (*_UNREADABLE, ValueError) as error:
-                logger.warning("The discriminator of %s is passed over: %s", origin, error)
-    return "fresh", None, None
-
-
-def _read_discriminator(path: Path) -> tuple[dict[str, torch.Tensor], tuple[int, ...] | None]:
-    """Return a discriminator's weights, and its periods where the file tells them."""
-    if path.suffix == ".safetensors":
-        with safe_open(path, "pt") as file:
-            told = (file.metadata() or {}).get("periods", "")
-            state = {name: file.get_tensor(name) for name in file.keys()}
-        discriminator_width(state)
-        return state, tuple(map(int, told.split())) or None
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return discriminator_from_original(state["model"], path.name), None
 
 
 def _find_unalignable(

@@ -35,5 +35,7 @@ def start_accelerator(settings: TrainingSettings, use_gpu: bool) -> Accelerator:
     precision = settings.precision if on_gpu or settings.precision == "bf16" else "fp32"
     mixed = "no" if precision == "fp32" else precision
     accelerator = Accelerator(mixed_precision=mixed, cpu=not on_gpu)
-    logger.info("Training on %s in %s", accelerator.device, precision)
+    count = accelerator.num_processes
+    where = "" if count == 1 else f"in {count} processes, this one "
+    logger.info("Training %son %s in %s", where, accelerator.device, precision)
     return accelerator

@@ -15,7 +15,7 @@ import torch
 from transformers import VitsConfig, VitsModel
 
 from lib.files import read_json, write_json
-from lib.training.base_model import save_discriminator
+from lib.training.base_discriminator import save_discriminator
 from lib.training.checkpoint import load_checkpoint
 from lib.training.export import export_checkpoint
 from lib.training.tiny import write_tiny_model

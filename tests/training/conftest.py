@@ -164,6 +164,7 @@ def prepare_base(
     text: dict | None = None,
     discriminator: str = "auto",
     dataset: Path | None = None,
+    **options,
 ) -> BaseModel:
     prepare_base_model(
         source,
@@ -173,6 +174,7 @@ def prepare_base(
         folder / "speakers/registry.json",
         text or TEXT,
         output,
+        **options,
     )
     return BaseModel.open(output)
 

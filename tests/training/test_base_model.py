@@ -134,21 +134,41 @@ def grow(folder: Path, speakers: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["exported", "prepared"])
-def test_our_own_voice_keeps_its_speakers_rows(prepared, tmp_path, kind):
+def test_speakers_of_a_base_and_of_a_corpus_do_not_meet_by_accident(prepared, tmp_path, kind):
     source = prepared.directory
     if kind == "exported":
         source = export(prepared, tmp_path / "model", {"spk000": "Ada", "spk001": "Ben"})
-    # spk000 has left; two have come, one of which sorts before the others.
+    # Another corpus has a spk001 too, who is somebody else.
     grown = grow(tmp_path / "grown", ["aaa", "spk001", "spk002"])
     base = prepare_base(grown, tmp_path / "base", str(source))
-    assert base.speakers == {"spk000": 0, "spk001": 1, "aaa": 2, "spk002": 3}
+    assert base.speakers == {"aaa": 2, "spk001": 3, "spk002": 4, "base000": 0, "base001": 1}
+    assert list(base.learnt_speakers()) == ["aaa", "spk001", "spk002"]
     old = VitsModel.from_pretrained(source).embed_speaker.weight
     new = VitsModel.from_pretrained(base.directory).embed_speaker.weight
-    assert torch.equal(new[:2], old) and new.shape == (4, 256)
-    assert base.names["spk001"] == "name of spk001", "today's registry goes before"
-    assert base.names["spk000"] == ("Ada" if kind == "exported" else "name of spk000")
+    assert torch.equal(new[:2], old) and new.shape == (5, 256)
+    assert base.names["spk001"] == "name of spk001"
+    assert base.names["base001"] == ("Ben" if kind == "exported" else "name of spk001")
     tokenizer = VitsTokenizer.from_pretrained(base.directory)
     assert "ŋ" in tokenizer.get_vocab(), "characters that were added stay"
+
+
+def test_speakers_of_a_base_are_those_of_a_corpus_where_that_is_said(prepared, tmp_path):
+    source = export(prepared, tmp_path / "model", {"spk000": "Ada", "spk001": "Ben"})
+    grown = grow(tmp_path / "grown", ["aaa", "spk001", "spk002"])
+    same = {"spk002": "Ada", "aaa": "spk001"}
+    base = prepare_base(grown, tmp_path / "base", str(source), same_speakers=same)
+    assert base.speakers == {"aaa": 1, "spk001": 2, "spk002": 0}
+    assert base.speaker_starts.keys() == {"spk001"}
+    # The next voice, and so on: ids of a base never pile up.
+    again = prepare_base(grown, tmp_path / "again", str(base.directory))
+    assert list(again.speakers) == ["aaa", "spk001", "spk002", "base000", "base001", "base002"]
+    for wrong, message in (
+        ({"aaa": "Zoe"}, r"aaa is said to be Zoe.*spk000 \(Ada\), spk001 \(Ben\)"),
+        ({"zzz": "Ada"}, "no speaker zzz; it has aaa, spk001, spk002"),
+        ({"aaa": "Ada", "spk002": "spk000"}, "two speakers are said to be one.*merge them"),
+    ):
+        with pytest.raises(BaseModelError, match=message):
+            prepare_base(grown, tmp_path / "no", str(source), same_speakers=wrong)
 
 
 def test_a_single_speaker_voice_of_ours_takes_any_speakers(folder, tmp_path):

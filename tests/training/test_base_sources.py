@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import VitsConfig, VitsModel, VitsTokenizer
 
-from lib.training.base_model import BaseModel, save_discriminator
+from lib.training.base_discriminator import save_discriminator
+from lib.training.base_model import BaseModel
 from lib.training.hub import BaseModelError
 from lib.training.settings import TrainingSettings
 from lib.training.tiny import write_tiny_model

@@ -1,0 +1,264 @@
+"""Tries whether the tests notice a change of the code: ``python tools/mutate.py --help``.
+
+A sample of small changes (another comparison, another operator, a number one higher, a statement
+left out, a condition turned round) is made one at a time in a copy of the project, and the tests
+of the changed file's room are run on it. A change that they let pass is printed with its place:
+either a test is missing, or the change alters nothing that anybody could notice.
+
+The sample follows from the seed and the files, so that a survivor can be looked at again:
+``--only 17`` runs change 17 of the same sample alone.
+"""
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = (
+    "lib/vits",
+    "lib/training",
+    "lib/speakers",
+    "lib/dataset/split.py",
+    "lib/text",
+    "lib/audio/loudness.py",
+)
+# Their code runs on a GPU, or in processes that the tests start many of.
+LEFT_OUT = {"lib/vits/alignment_triton.py", "lib/training/worker.py", "lib/training/processes.py"}
+# Tests that start many processes or train for long come last: most changes are noticed before.
+SLOW = {"test_processes.py", "test_resumption.py", "test_going_on.py", "test_new_data.py"}
+SECONDS = 600
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+
+
+@dataclass
+class Mutant:
+    """One change, and what became of it."""
+
+    number: int
+    file: str
+    line: int
+    change: str
+    site: int
+    """Which of the file's possible changes it is."""
+    outcome: str = ""
+    seconds: float = 0.0
+
+
+def find_changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str, callable]]:
+    """Yield the places of a module that can be changed: node, what is done, and how."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+            new = COMPARISONS[type(node.ops[0])]
+            yield node, f"{type(node.ops[0]).__name__} to {new.__name__}", _set_comparison(new)
+        elif isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
+            new = OPERATORS.get(type(node.op))
+            if new and not _is_text(node):
+                yield node, f"{type(node.op).__name__} to {new.__name__}", _set_operator(new)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield node, "not left out", lambda n: setattr(n, "op", ast.UAdd()) or _bool(n)
+        elif isinstance(node, ast.If | ast.IfExp | ast.While):
+            yield node, "condition turned round", _turn_round
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            yield node, f"{node.value} to another", _change_number
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in NAMES:
+                yield node, f"{node.func.id} to {NAMES[node.func.id]}", _rename
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            if not _is_message(node.value):
+                yield node, "statement left out", lambda n: setattr(n, "value", ast.Constant(None))
+
+
+def _set_comparison(new: type) -> callable:
+    return lambda node: node.ops.__setitem__(0, new())
+
+
+def _set_operator(new: type) -> callable:
+    return lambda node: setattr(node, "op", new())
+
+
+def _bool(node: ast.UnaryOp) -> None:
+    node.operand = ast.Call(ast.Name("bool", ast.Load()), [node.operand], [])
+
+
+def _turn_round(node: ast.If) -> None:
+    node.test = ast.UnaryOp(ast.Not(), node.test)
+
+
+def _change_number(node: ast.Constant) -> None:
+    node.value = not node.value if isinstance(node.value, bool) else node.value + 1
+
+
+def _rename(node: ast.Call) -> None:
+    node.func.id = NAMES[node.func.id]
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether an operation puts texts together, as those of messages do."""
+    return any(
+        isinstance(part, ast.JoinedStr)
+        or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+        for part in ast.iter_child_nodes(node)
+    )
+
+
+def _is_message(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "logger"
+
+
+def list_files(places: list[str]) -> list[str]:
+    """List the modules of files and folders, relative to the root."""
+    found = []
+    for place in places:
+        path = ROOT / place
+        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    names = [str(path.relative_to(ROOT)) for path in found]
+    return [name for name in names if name not in LEFT_OUT and not name.endswith("__init__.py")]
+
+
+def draw(files: list[str], count: int, seed: int) -> list[Mutant]:
+    """Draw changes from all that there are, each as likely as any other."""
+    every = [
+        (file, site, node.lineno, change)
+        for file in files
+        for site, (node, change, _) in enumerate(find_changes(_parse(file)))
+    ]
+    chosen = random.Random(seed).sample(every, min(count, len(every)))
+    return [Mutant(n, file, line, what, site) for n, (file, site, line, what) in enumerate(chosen)]
+
+
+def _parse(file: str) -> ast.Module:
+    return ast.parse((ROOT / file).read_text("utf-8"))
+
+
+def mutate(mutant: Mutant) -> str:
+    """Return the source of the changed file."""
+    tree = deepcopy(_parse(mutant.file))
+    node, _, change = list(find_changes(tree))[mutant.site]
+    change(node)
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def list_tests(file: str) -> list[str]:
+    """List the test files of a module's room: those that bear its name first, slow ones last."""
+    path = Path(file)
+    folder = ROOT / "tests" / path.parts[1]
+    stem = path.stem
+
+    def rank(test: Path) -> tuple:
+        return stem not in test.stem, test.name in SLOW, test.name
+
+    tests = sorted(folder.glob("test_*.py"), key=rank)
+    if path.parts[1] == "dataset":
+        tests = [test for test in tests if stem in test.stem] or tests
+    return [str(test.relative_to(ROOT)) for test in tests]
+
+
+def run(mutant: Mutant, copy: Path) -> None:
+    """Run the tests of a changed file's room in a copy of the project."""
+    target = copy / mutant.file
+    original = target.read_text("utf-8")
+    began = time.monotonic()
+    try:
+        target.write_text(mutate(mutant), "utf-8")
+        command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            [*command, *list_tests(mutant.file)],
+            cwd=copy,
+            capture_output=True,
+            timeout=SECONDS,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        mutant.outcome = "survived" if done.returncode == 0 else "noticed"
+    except subprocess.TimeoutExpired:
+        mutant.outcome = "noticed (never ends)"
+    finally:
+        target.write_text(original, "utf-8")
+    mutant.seconds = time.monotonic() - began
+
+
+def main() -> None:
+    """Draw a sample, try it and say what survived."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("places", nargs="*", default=ROOMS, help="files or folders below lib/")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", type=int, nargs="+", help="numbers within the sample")
+    parser.add_argument("--output", type=Path, help="JSON file, written after every change")
+    arguments = parser.parse_args()
+    mutants = draw(list_files(list(arguments.places)), arguments.count, arguments.seed)
+    chosen = [m for m in mutants if arguments.only is None or m.number in arguments.only]
+    say = sys.stdout.write
+    with tempfile.TemporaryDirectory() as folder:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for job in range(arguments.jobs):
+            copies.put(_copy_project(Path(folder) / str(job)))
+
+        def work(mutant: Mutant) -> None:
+            copy = copies.get()
+            try:
+                run(mutant, copy)
+            finally:
+                copies.put(copy)
+            place = f"{mutant.file}:{mutant.line}"
+            say(f"{mutant.number:4} {mutant.outcome:10} {place}  {mutant.change}\n")
+            sys.stdout.flush()
+            if arguments.output:
+                tried = [asdict(m) for m in chosen if m.outcome]
+                arguments.output.write_text(json.dumps(tried, indent=1))
+
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            list(pool.map(work, chosen))
+    noticed = sum(m.outcome != "survived" for m in chosen)
+    say(f"{noticed} of {len(chosen)} noticed ({noticed / max(1, len(chosen)):.1%})\n")
+
+
+def _copy_project(folder: Path) -> Path:
+    """Copy what the tests need; recordings beside the project stay where they are."""
+    copy = folder / ROOT.name
+    ignored = shutil.ignore_patterns("__pycache__", "results*", ".git", ".venv", ".snakemake", ".*")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    shared = ROOT.parent / "shared"
+    if shared.is_dir():
+        (folder / "shared").symlink_to(shared)
+    return copy
+
+
+if __name__ == "__main__":
+    main()
