@@ -16,6 +16,7 @@ from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.checkpoint import load_checkpoint
 from lib.training.run import train
 from lib.training.settings import TrainingPaths, TrainingSettings
+from tests.vits.conftest import fixed_noise  # noqa: F401 - a fixture
 
 QUICK = TrainingSettings(
     epochs=4,

@@ -12,7 +12,6 @@ from lib.training.base_model import BaseModel
 from lib.training.data import load_clips
 from lib.training.ema import MovingAverage
 from lib.training.learner import Learner
-from tests.vits.conftest import fixed_noise  # noqa: F401
 
 from .conftest import QUICK
 
@@ -52,7 +51,7 @@ def test_micro_batches_of_any_sizes_learn_what_one_batch_does(
     clips,
     fixed_noise,
     sizes,
-    learning,  # noqa: F811
+    learning,
 ):
     """Every one of them counts: losses and gradients of the window are those of one batch."""
     window, start = [], 0
@@ -73,7 +72,7 @@ def test_micro_batches_of_any_sizes_learn_what_one_batch_does(
         assert float(losses[name]) == pytest.approx(float(value), rel=1e-4), name
 
 
-def test_gradients_of_an_earlier_window_are_gone(learner, clips, fixed_noise):  # noqa: F811
+def test_gradients_of_an_earlier_window_are_gone(learner, clips, fixed_noise):
     learner.accumulate([clips[:2]], 0)
     once = gradients(learner)
     learner.accumulate([clips[2:4]], 0)
