@@ -75,17 +75,21 @@ def our_step(networks: Networks, optimizers: list, batch: Batch, spectrogram: nn
     return clock
 
 
-def measure(repeats: int, device: torch.device) -> tuple[dict[str, float], dict[str, float]]:
+def measure(
+    repeats: int, device: torch.device, precision: torch.dtype | None = None
+) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of every part and of the whole, textbook's and ours, each at its fastest.
 
-    In turns, so that whatever else the machine does meets both.
+    In turns, so that whatever else the machine does meets both. A half precision is used by
+    autocast, in both alike.
     """
     batch, spectrogram = make_batch([SECONDS] * BATCH, device), Spectrogram().to(device)
     theirs, ours = make_networks(device, textbook=True), make_networks(device, textbook=False)
     clocks: list[tuple[Clock, Clock]] = []
     for _ in range(repeats + 1):
-        textbook = textbook_step(*theirs, batch)
-        clocks.append((textbook, our_step(*ours, batch, spectrogram)))
+        with torch.autocast(device.type, precision, enabled=precision is not None):
+            textbook = textbook_step(*theirs, batch)
+            clocks.append((textbook, our_step(*ours, batch, spectrogram)))
     return tuple(fastest([pair[side].parts for pair in clocks[1:]]) for side in (0, 1))
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import pyarrow.parquet as pq
 import torch
 from transformers import VitsModel, VitsTokenizer
 
@@ -308,6 +307,8 @@ def read_speakers(found: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read_centroids(path: Path) -> dict[str, list[float]]:
+    import pyarrow.parquet as pq
+
     table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
     return dict(zip(table["speaker_id"], table["vector"], strict=True))
 

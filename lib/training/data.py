@@ -1,7 +1,7 @@
 """Reads the dataset for training: PCM, token ids and speaker rows, held in memory.
 
 Arrow files are read with pyarrow alone, so that a GPU machine needs neither `datasets` nor an
-audio decoder.
+audio decoder. pyarrow and soundfile are imported where they read: benchmarks/gpu.py trains without.
 """
 
 import io
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import soundfile
 import torch
 from transformers import VitsTokenizer
 
@@ -63,6 +61,8 @@ def load_clips(
         If a clip's speaker is not in the model's table, its audio has another sample rate, or it
         has more tokens than frames.
     """
+    import soundfile
+
     clips = []
     for row in _rows(split, ["id", "audio", "speaker_id"]):
         text = texts.get(row["id"])
@@ -139,6 +139,8 @@ def collate(clips: Sequence[TrainingClip]) -> Batch:
 
 def _rows(split: Path, columns: Sequence[str]) -> Iterator[dict]:
     """Yield the rows of a split's Arrow files, in the order of its state file."""
+    import pyarrow as pa
+
     state = json.loads((split / "state.json").read_text("utf-8"))
     for entry in state["_data_files"]:
         with pa.memory_map(str(split / entry["filename"])) as source:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
@@ -23,8 +22,12 @@ class Monitor:
     """Writes to TensorBoard and moves the progress bar; silent on all but the main process."""
 
     def __init__(self, directory: Path, total_steps: int, step: int, active: bool = True) -> None:
-        # Steps that a killed run logged after its last checkpoint are logged again: drop them.
-        self.writer = SummaryWriter(str(directory), purge_step=step) if active else None
+        self.writer = None
+        if active:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Steps that a killed run logged after its last checkpoint are logged again: drop them.
+            self.writer = SummaryWriter(str(directory), purge_step=step)
         self.bar = tqdm(
             total=total_steps,
             initial=step,

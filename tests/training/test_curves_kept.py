@@ -7,9 +7,9 @@ import signal
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from lib.files import read_json
-from lib.training import monitor as module
 from lib.training.guard import TrainingDivergedError
 from lib.training.interruption import TrainingInterrupted
 from lib.training.learner import NETWORKS, Learner
@@ -49,13 +49,13 @@ def test_going_on_keeps_one_run_without_double_points(paths):
 @pytest.fixture
 def closed(monkeypatch):
     found = []
-    original = module.SummaryWriter.close
+    original = SummaryWriter.close
 
     def close(writer):
         found.append(True)
         original(writer)
 
-    monkeypatch.setattr(module.SummaryWriter, "close", close)
+    monkeypatch.setattr(SummaryWriter, "close", close)
     return found
 
 
