@@ -1,4 +1,4 @@
-"""Where a job's messages go: its log file, and the terminal from warnings up."""
+"""What a job begins with: where its messages go, and a cache of compiled functions of its own."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lib.locking import LockedError
+from lib.numba_cache import use_private_cache
 from lib.training.interruption import TrainingInterrupted
 
 
@@ -14,8 +15,10 @@ def start_log(path: str | Path) -> None:
     """Send all messages of this process to a file; warnings and errors to stderr as well.
 
     An exception that ends the process is logged with its traceback; the terminal shows what it
-    says, which is written for the user.
+    says, which is written for the user. The functions that numba compiles for this process are
+    kept apart from those of others (see `lib.numba_cache`).
     """
+    use_private_cache()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -9,6 +9,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest  # noqa: E402
 
+from lib.numba_cache import use_private_cache  # noqa: E402
+
+# Also for the programs that tests start: nothing is compiled into the environment.
+use_private_cache()
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
