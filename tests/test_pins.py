@@ -29,13 +29,14 @@ USES = {
     "PyYAML": "import yaml; assert yaml.safe_load('a: [1]') == {'a': [1]}",
     "Pygments": (
         "from pygments import highlight; from pygments.lexers import PythonLexer as L;"
-        "from pygments.formatters import HtmlFormatter as F; assert '<span' in highlight('a=1', L(), F())"
+        "from pygments.formatters import HtmlFormatter as F;"
+        "assert '<span' in highlight('a=1', L(), F())"
     ),
     "av": TONE + (
         "import av, io; b = io.BytesIO(); c = av.open(b, 'w', format='webm');"
         "s = c.add_stream('libopus', rate=48000);"
         "f = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), 'fltp', 'mono');"
-        "f.sample_rate = 48000; [c.mux(p) for p in s.encode(f)]; [c.mux(p) for p in s.encode(None)];"
+        "f.sample_rate = 48000; c.mux(s.encode(f)); c.mux(s.encode(None));"
         "c.close(); b.seek(0);"
         "assert sum(f.samples for f in av.open(b).decode(audio=0)) >= 48000"
     ),
@@ -73,7 +74,7 @@ USES = {
         "assert x.grad.tolist() == [2, 2, 2]"
     ),
     "transformers": (
-        "from lib.vits.tiny import *; import lib.training.tiny as tiny, tempfile, pathlib;"
+        "import lib.training.tiny as tiny, tempfile, pathlib;"
         "p = pathlib.Path(tempfile.mkdtemp()) / 'm'; tiny.write_tiny_model(p);"
         "from transformers import VitsModel; VitsModel.from_pretrained(p)"
     ),
@@ -102,7 +103,8 @@ USES = {
     ),
     "matplotlib": (
         "import io, matplotlib; matplotlib.use('svg'); import matplotlib.pyplot as plt;"
-        "b = io.BytesIO(); plt.plot([1, 2]); plt.savefig(b, format='svg'); assert b'<svg' in b.getvalue()"
+        "b = io.BytesIO(); plt.plot([1, 2]); plt.savefig(b, format='svg');"
+        "assert b'<svg' in b.getvalue()"
     ),
     "Jinja2": "import jinja2; assert jinja2.Template('{{ a }}').render(a=1) == '1'",
     "pocketsphinx": (

@@ -20,7 +20,8 @@ rule prepare_base_model:
     conda:
         "../../envs/training.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=estimate(4000, per_mb=1.5),
+        runtime=estimate(20, per_mb=0.01),
     params:
         base=config["base_model"],
         text=config["text"],
