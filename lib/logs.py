@@ -10,6 +10,10 @@ from lib.locking import LockedError
 from lib.numba_cache import use_private_cache
 from lib.training.interruption import TrainingInterrupted
 
+# Of a job in the terminal: one for every clip of thousands would hide what matters.
+MAX_MESSAGES = 20
+JOB = "job"
+
 
 def start_log(path: str | Path) -> None:
     """Send all messages of this process to a file; warnings and errors to stderr as well.
@@ -24,6 +28,7 @@ def start_log(path: str | Path) -> None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
+    terminal.addFilter(_FirstMessages(path))
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -31,6 +36,26 @@ def start_log(path: str | Path) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _log_exception
     hide_loading_bars()
+
+
+class _FirstMessages(logging.Filter):
+    """Let the first messages through, then say once where the others are.
+
+    What ends the job is always shown.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self._path = path
+        self._count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == JOB:
+            return True
+        self._count += 1
+        if self._count == MAX_MESSAGES + 1:
+            sys.stderr.write(f"... more messages of this kind: {self._path}\n")
+        return self._count <= MAX_MESSAGES
 
 
 def hide_loading_bars() -> None:
@@ -52,7 +77,7 @@ def hide_loading_bars() -> None:
 def _log_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    logger = logging.getLogger("job")
+    logger = logging.getLogger(JOB)
     if not isinstance(error, LockedError | TrainingInterrupted):
         logger.info("%s", "".join(traceback.format_exception(kind, error, trace)))
     logger.error("%s: %s", kind.__name__, error)

@@ -29,7 +29,7 @@ ROOMS = {
     "training": {"vits", "text", "dataset"},
     "evaluation": {"vits", "audio", "speakers", "text", "training", "dataset", "corpus"},
 }
-SHARED = {"files", "logs", "settings", "provenance", "locking", "numba_cache"}
+SHARED = {"files", "logs", "settings", "provenance", "locking", "numba_cache", "progress"}
 HEAVY = {"librosa", "resemblyzer", "datasets"}
 
 

@@ -21,6 +21,7 @@ from lib.corpus import Columns, load_corpus, read_audio, read_corpus
 from lib.dataset.settings import DatasetSettings
 from lib.files import total_size
 from lib.locking import LockedError, take_lock
+from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
 from lib.settings import complete_settings
 from lib.speakers.overrides import read_overrides
@@ -82,6 +83,16 @@ if CORPUS.problems and workflow.is_main_process:
         f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
         f"{CORPUS.problems[0].detail}"
     )
+
+
+# The log file has every job. --verbose and --printshellcmds bring them back to the terminal.
+if workflow.is_main_process and not (
+    workflow.output_settings.verbose or workflow.output_settings.printshellcmds
+):
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(ProgressFilter(handler.stream, dry_run=workflow.dryrun))
+            handler.setFormatter(ShorteningFormatter(handler.formatter))
 
 
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
