@@ -23,7 +23,7 @@ from lib.files import total_size
 from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
-from lib.settings import complete_settings
+from lib.settings import complete_settings, parse_texts
 from lib.speakers.overrides import read_overrides
 from lib.text.script import check_script
 from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
@@ -60,6 +60,7 @@ def check_base():
 
 
 try:
+    config.update(parse_texts(config, workflow.config_settings.config, read_schema("config")))
     config.update(complete_settings(config, read_schema("config")))
     RESULTS = Path(config["output"])
     # They refuse values that fit their types but not each other.
