@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 from typing import IO
 
-
 logger = logging.getLogger(__name__)
 
 # What file systems without locks answer: Lustre as it is often mounted, some NFS.
