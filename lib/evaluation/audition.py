@@ -17,6 +17,7 @@ from lib.evaluation.canvas import COLOURS
 from lib.evaluation.sound import encode_start
 from lib.evaluation.tables import describe_doubt, format_duration, read_table
 from lib.files import atomic_path, read_json
+from lib.speakers.overrides import describe_place
 from lib.speakers.tables import read_assignments, read_excluded
 
 # What is heard of a clip, in seconds: enough to know a voice again.
@@ -82,7 +83,7 @@ def write_audition(
     min_agreement: float,
     title: str,
     language: str,
-    file: str,
+    file: str | None,
     output: Path,
 ) -> None:
     """Write the page.
@@ -100,8 +101,9 @@ def write_audition(
     language
         ISO 639 code of the transcripts.
     file
-        Where the user's word is to be written.
+        Where the user's word is read from; None, where it is not.
     """
+    place, hint = describe_place(file)
     registry = read_json(paths.registry)
     items = collect_items(paths, texts, registry, min_confidence, min_agreement)
     heard = choose_clips(items, [group for d in registry["doubts"] for group in d["groups"]])
@@ -116,7 +118,8 @@ def write_audition(
     speakers = _list_speakers(items, registry)
     numbers = {row["id"]: number for number, row in enumerate(speakers)}
     data = {
-        "file": file,
+        "file": place,
+        "hint": hint,
         "language": language,
         "colours": COLOURS,
         "reasons": REASONS,
@@ -128,7 +131,8 @@ def write_audition(
     }
     values = {
         "title": title,
-        "file": file,
+        "file": place,
+        "hint": hint,
         "facts": _collect_facts(items, speakers),
         "doubts": doubts,
         "limits": _tell_limits(items, shown, sounds, mapped),

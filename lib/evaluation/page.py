@@ -128,7 +128,8 @@ Distortion: of the mel-cepstrum. Length: seconds spoken per second recorded.</p>
 {{ grid("Rejected clips", rejected) }}
 <h2 id="speakers">Speakers</h2>
 {% for said, lines in doubts %}<div class="note"><p>{{ said }} If it is so, write this into
-config/speakers.yaml and run again; the audition page plays the clips:</p>
+{{ file }} and run again{% if hint %} ({{ hint }}){% endif %};
+the audition page plays the clips:</p>
 <pre>{{ lines }}</pre></div>
 {% endfor %}
 {{ grid("Speakers", speakers) }}

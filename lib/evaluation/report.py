@@ -21,6 +21,7 @@ from lib.evaluation.tables import (
     read_table,
 )
 from lib.files import atomic_path, read_json
+from lib.speakers.overrides import describe_place
 
 MAX_ROWS = 200
 # What a page can hold: some 30 kB for each sentence.
@@ -66,7 +67,9 @@ class Table:
         return cls(columns, rows[:MAX_ROWS], nothing, file, max(0, len(rows) - MAX_ROWS))
 
 
-def write_report(paths: ReportPaths, title: str, language: str, output: Path) -> None:
+def write_report(
+    paths: ReportPaths, title: str, language: str, file: str | None, output: Path
+) -> None:
     """Write the page.
 
     Parameters
@@ -75,7 +78,10 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         What the recordings are called.
     language
         ISO 639 code of the transcripts, for those who let the page be read aloud.
+    file
+        Where the user's word about speakers is read from; None, where it is not.
     """
+    place, hint = describe_place(file)
     manifest, rejected = read_table(paths.manifest), read_table(paths.rejected)
     registry = read_json(paths.registry)
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
@@ -87,6 +93,8 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         "title": title,
         "language": language,
         "style": STYLE,
+        "file": place,
+        "hint": hint,
         "facts": _collect_facts(accepted, rejected, base, read_json(paths.training)),
         "notes": _collect_notes(accepted, base),
         "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],

@@ -252,3 +252,9 @@ def test_a_section_on_the_command_line_is_taken(empty_project):
     assert empty_project.run("--dry-run", "--config", given).jobs["train_model"] == 1
     said = empty_project.run("--dry-run", "--config", "training={epochs: ten}", check=False)
     assert "training.epochs: got 'ten', expected a whole number" in said.output
+
+
+def test_a_sample_rate_that_the_base_does_not_have(empty_project):
+    add_clips(empty_project, GOOD[:2])
+    said = refused(empty_project, audio={"sample_rate": 22_050})
+    assert "audio.sample_rate is 22050 Hz, but the base 'tiny' speaks at 16000 Hz" in said

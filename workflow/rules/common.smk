@@ -26,7 +26,12 @@ from lib.provenance import code_digest
 from lib.settings import complete_settings, parse_texts
 from lib.speakers.overrides import read_overrides
 from lib.text.script import check_script
-from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
+from lib.training.hub import (
+    check_base_model,
+    check_sample_rate,
+    is_prepared,
+    read_base_vocabulary,
+)
 
 # For all jobs: threads that spin for long while they wait for each other make a training step four
 # times as long as soon as anything else runs on the same cores; those that sleep at once make it
@@ -47,9 +52,10 @@ def read_source():
 
 
 def check_base():
-    """Refuse a base model that cannot be had, or that reads another script than the transcripts."""
+    """Refuse a base model that cannot be had, or that the clips or transcripts do not fit."""
     if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
         check_base_model(config["base_model"]["source"])
+    check_sample_rate(config["base_model"]["source"], AUDIO.sample_rate)
     check_script(
         (clip.text for clip in CORPUS.clips.values()),
         read_base_vocabulary(config["base_model"]["source"]),

@@ -39,7 +39,7 @@ rule write_audition:
         min_confidence=config["dataset"]["min_confidence"],
         min_agreement=config["dataset"]["min_agreement"],
         source=config["source"],
-        file=config["speakers"]["overrides"] or "config/speakers.yaml",
+        file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         code=code_digest("lib.evaluation.audition"),
@@ -248,6 +248,7 @@ rule write_report:
     params:
         source=config["source"]["path"],
         language=config["source"]["language"],
+        file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
         code=code_digest("lib.evaluation.report"),
     script:
