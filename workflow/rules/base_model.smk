@@ -10,7 +10,6 @@ rule prepare_base_model:
     input:
         dataset="<results>/dataset",
         centroids="<results>/speakers/centroids.parquet",
-        registry="<results>/speakers/registry.json",
     output:
         directory("<results>/base_model"),
     log:

@@ -8,6 +8,8 @@ machine, starts Snakemake too: it reads the index that the main process wrote, a
 import hashlib
 import math
 import os
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,6 +39,20 @@ from lib.training.hub import (
 # times as long as soon as anything else runs on the same cores; those that sleep at once make it
 # 1.7 times as long when nothing does. So many rounds cost little either way.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+class ShellQuoted(str):
+    """A path that is quoted wherever it is formatted, as in the shell line of a `script:` job.
+
+    Snakemake leaves the interpreter there as it is: in a folder with a space, an apostrophe or
+    brackets no script would start.
+    """
+
+    def __format__(self, specification):
+        return shlex.quote(str(self))
+
+
+sys.executable = ShellQuoted(sys.executable)
 
 
 def read_schema(name):

@@ -39,6 +39,7 @@ rule export_model:
     input:
         training="<results>/training.json",
         base_model="<results>/base_model",
+        registry="<results>/speakers/registry.json",
     output:
         directory("<results>/model"),
     log:
