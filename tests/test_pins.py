@@ -107,6 +107,7 @@ USES = {
         "assert b'<svg' in b.getvalue()"
     ),
     "Jinja2": "import jinja2; assert jinja2.Template('{{ a }}').render(a=1) == '1'",
+    "MarkupSafe": "from markupsafe import escape; assert escape('<') == '&lt;'",
     "pocketsphinx": (
         "from pocketsphinx import Decoder; assert Decoder(samprate=16000, loglevel='FATAL')"
     ),

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from lib.audio.table import read_measurements
 from lib.evaluation import audition_page, page
 from lib.evaluation.audition_script import SCRIPT
@@ -142,9 +140,7 @@ def write_audition(
 
 
 def _render(values: Mapping[str, Any], output: Path) -> None:
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(audition_page.TEMPLATE)
+    template = page.make_template(audition_page.TEMPLATE)
     # The one script that may run on the page.
     digest = hashlib.sha256(SCRIPT.encode()).digest()
     script_hash = f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -74,7 +74,7 @@ style-src 'unsafe-inline'; script-src '{{ script_hash }}'">
 </head>
 <body>
 <header>
-<h1>Who speaks in {{ title }}</h1>
+<h1>Who speaks in {{ title | breakable }}</h1>
 <p class="faint">Listen, and say where the machine is wrong. Nothing changes by itself: mark clips
 and speakers, copy the lines that appear below to the end of <code>{{ file }}</code>, and run the
 workflow again.{% if hint %} <strong>{{ hint }}</strong>{% endif %}</p>
@@ -82,7 +82,7 @@ workflow again.{% if hint %} <strong>{{ hint }}</strong>{% endif %}</p>
 <main>
 <dl>
 {% for name, value, more in facts %}<div><dt>{{ name }}</dt>
-<dd>{{ value }}{% if more %}<small>{{ more }}</small>{% endif %}</dd></div>
+<dd>{{ value | breakable }}{% if more %}<small>{{ more }}</small>{% endif %}</dd></div>
 {% endfor %}</dl>
 <noscript><p class="note">This page needs JavaScript, which this browser has turned off. Nothing is
 sent anywhere.</p></noscript>

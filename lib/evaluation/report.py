@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from lib.evaluation.canvas import printable, read_description
-from lib.evaluation.page import STYLE, TEMPLATE
+from lib.evaluation.page import STYLE, TEMPLATE, make_template
 from lib.evaluation.sound import embed_sound
 from lib.evaluation.tables import (
     Example,
@@ -113,9 +111,7 @@ def write_report(
         "vocabulary": _list_characters(vocabulary),
         "vocabulary_summary": _sum_up_characters(vocabulary),
     }
-    page = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(TEMPLATE)
+    page = make_template(TEMPLATE)
     with atomic_path(output) as temporary:
         temporary.write_text(page.render(values).strip() + "\n", "utf-8")
 

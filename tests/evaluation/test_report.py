@@ -18,7 +18,7 @@ from tests.evaluation.test_figures import draw_corpus, draw_speakers
 from tests.evaluation.test_spectrograms import draw as draw_samples
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"wbr", "meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
