@@ -5,18 +5,23 @@ PROFILE ?= profiles/default
 CORES   ?= all
 PYTHON  ?= python3
 
+# As they were given: make would take `$5` for a variable, and the shell `a b` for two words.
+GIVEN := CONFIG PROFILE CORES TEXT SPEAKER OUT
+$(foreach name,$(GIVEN),$(if $(filter command environment,$(origin $(name))),\
+	$(eval override $(name) := $$(value $(name)))))
+export $(GIVEN)
+
 BIN       := .venv/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --workflow-profile $(PROFILE)
+SNAKEMAKE  = $(BIN)/snakemake --cores "$$CORES" --configfile "$$CONFIG" \
+	--workflow-profile "$$PROFILE"
 DEMO      := CONFIG=config/demo.yaml PROFILE=profiles/demo CORES=2
 
-# Where CONFIG writes: its key `output`, else that of config.yaml, which it lies on top of.
-OUTPUT = $(shell $(BIN)/python -c 'import sys, yaml; print({key: value \
+# Sets `output` to where CONFIG writes: its key of that name, else that of config.yaml, which it
+# lies on top of. Refuses what needs a part of a finished run.
+finished = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 	for file in sys.argv[1:] for key, value in (yaml.safe_load(open(file)) or {}).items()}["output"])' \
-	config/config.yaml $(CONFIG))
-
-# Refuse what needs a part of a finished run.
-finished = test -e "$(OUTPUT)/$(1)" || \
-	{ echo "$(OUTPUT)/$(1) is not there yet: run make run CONFIG=$(CONFIG) first" >&2; exit 2; }
+	config/config.yaml "$$CONFIG") && { test -e "$$output/$(1)" || \
+	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
 .PHONY: help config setup demo say run dry-run test lint bench report tensorboard clean
 
@@ -30,15 +35,17 @@ demo: setup  ## run everything on the embedded demo corpus and base model, on th
 	@$(MAKE) --no-print-directory run $(DEMO)
 	@$(BIN)/python -m lib.evaluation.summary results/demo
 
+ifeq ($(origin CONFIG),file)
 say: CONFIG = config/demo.yaml
+endif
 say: setup  ## let the demo's voice (or that of CONFIG) say TEXT as SPEAKER, into OUT
 	@test -n "$$TEXT" || { echo 'say what? make say TEXT="hello there" SPEAKER=spk001' >&2; exit 2; }
-	@$(call finished,model)
-	@$(BIN)/python -m lib.evaluation "$(OUTPUT)/model" "$$TEXT" \
-		$(if $(SPEAKER),--speaker "$$SPEAKER") --output "$(or $(OUT),speech.wav)"
+	@$(call finished,model) && $(BIN)/python -m lib.evaluation \
+		$${SPEAKER:+--speaker "$$SPEAKER"} --output "$${OUT:-speech.wav}" \
+		-- "$$output/model" "$$TEXT"
 
 config:
-	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 2; }
+	@test -f "$$CONFIG" || { echo "CONFIG=$$CONFIG: there is no such file" >&2; exit 2; }
 
 run: config setup  ## run the workflow with CONFIG
 	@$(SNAKEMAKE)
@@ -59,12 +66,10 @@ bench: setup  ## measure and print the benchmark tables
 	@for b in data workflow_scale train_step; do $(BIN)/python -m benchmarks.$$b || exit 1; done
 
 report: config setup  ## write Snakemake's own report of a finished run, beside the page with players
-	@$(call finished,report/report.html)
-	@$(SNAKEMAKE) --report "$(OUTPUT)/report/workflow.html"
+	@$(call finished,report/report.html) && $(SNAKEMAKE) --report "$$output/report/workflow.html"
 
 tensorboard: config setup  ## show the training of CONFIG in the browser
-	@$(call finished,tensorboard)
-	@$(BIN)/tensorboard --logdir "$(OUTPUT)/tensorboard"
+	@$(call finished,tensorboard) && $(BIN)/tensorboard --logdir "$$output/tensorboard"
 
 clean:  ## remove everything that can be made again (not the user's data)
 	rm -rf results/demo .venv .pytest_cache .ruff_cache .hypothesis

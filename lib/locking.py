@@ -4,10 +4,17 @@ Snakemake's own lock is a file: after ``kill -9`` or a power cut it is still the
 run refuses to start until somebody unlocks by hand.
 """
 
+import errno
 import fcntl
+import logging
 import os
 from pathlib import Path
 from typing import IO
+
+logger = logging.getLogger(__name__)
+
+# What file systems without locks answer: Lustre as it is often mounted, some NFS.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class LockedError(ValueError):
@@ -16,6 +23,8 @@ class LockedError(ValueError):
 
 def take_lock(path: Path, purpose: str) -> IO[str]:
     """Take a lock and hold it until the returned file is closed or the process ends.
+
+    A file system that has no locks is no reason to refuse: a warning says so.
 
     Parameters
     ----------
@@ -39,6 +48,17 @@ def take_lock(path: Path, purpose: str) -> IO[str]:
             f"{path.parent}: process {holder} is {purpose} here already; wait until it has "
             f"finished or stop it (kill {holder})"
         ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            file.close()
+            raise
+        logger.warning(
+            "%s: this file system has no locks (%s): nothing keeps a second process from %s here "
+            "at the same time. See to it yourself",
+            path.parent,
+            error.strerror,
+            purpose,
+        )
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

@@ -1,4 +1,4 @@
-"""Where a job's messages go: its log file, and the terminal from warnings up."""
+"""What a job begins with: where its messages go, and a cache of compiled functions of its own."""
 
 import logging
 import sys
@@ -7,25 +7,33 @@ from pathlib import Path
 from types import TracebackType
 
 from lib.locking import LockedError
+from lib.numba_cache import use_private_cache
 from lib.training.interruption import TrainingInterrupted
+
+# Of a job in the terminal: one for every clip of thousands would hide what matters.
+MAX_MESSAGES = 20
+JOB = "job"
 
 
 def start_log(path: str | Path, append: bool = False) -> None:
     """Send all messages of this process to a file; warnings and errors to stderr as well.
 
     An exception that ends the process is logged with its traceback; the terminal shows what it
-    says, which is written for the user.
+    says, which is written for the user. The functions that numba compiles for this process are
+    kept apart from those of others (see `lib.numba_cache`).
 
     Parameters
     ----------
     append
         Whether the file is that of a process that goes on writing to it.
     """
+    use_private_cache()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
+    terminal.addFilter(_FirstMessages(path))
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -33,6 +41,26 @@ def start_log(path: str | Path, append: bool = False) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _log_exception
     hide_loading_bars()
+
+
+class _FirstMessages(logging.Filter):
+    """Let the first messages through, then say once where the others are.
+
+    What ends the job is always shown.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self._path = path
+        self._count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == JOB:
+            return True
+        self._count += 1
+        if self._count == MAX_MESSAGES + 1:
+            sys.stderr.write(f"... more messages of this kind: {self._path}\n")
+        return self._count <= MAX_MESSAGES
 
 
 def hide_loading_bars() -> None:
@@ -54,7 +82,7 @@ def hide_loading_bars() -> None:
 def _log_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    logger = logging.getLogger("job")
+    logger = logging.getLogger(JOB)
     if not isinstance(error, LockedError | TrainingInterrupted):
         logger.info("%s", "".join(traceback.format_exception(kind, error, trace)))
     logger.error("%s: %s", kind.__name__, error)

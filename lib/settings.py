@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
@@ -46,6 +47,43 @@ def complete_settings(
         faults = "\n".join(f"  - {fault}" for error in errors for fault in _describe(error))
         raise SettingsError(f"{name} has faults:\n{faults}")
     return _fill(copy.deepcopy(dict(config)), schema)
+
+
+def parse_texts(
+    config: Mapping[str, Any], given: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the configuration with the values that a command line gave as the schema wants them.
+
+    ``--config 'training={epochs: 10, resume: false}'`` hands over every value within a section as
+    a text. A text becomes the number, true, false or null that it spells where the schema allows
+    that; every other text stays as it is, and is checked like one of a file.
+
+    Parameters
+    ----------
+    given
+        What the command line gave, nested like `config`: only these places are changed.
+    """
+    parsed = dict(config)
+    properties = schema.get("properties", {})
+    for key in given.keys() & parsed.keys():
+        part = properties.get(key, schema.get("additionalProperties") or {})
+        parsed[key] = _parse_value(parsed[key], given[key], part)
+    return parsed
+
+
+def _parse_value(value: Any, given: Any, schema: Any) -> Any:
+    schema = schema if isinstance(schema, Mapping) else {}
+    if isinstance(value, Mapping) and isinstance(given, Mapping):
+        return parse_texts(value, given, schema)
+    if isinstance(value, list):
+        return [_parse_value(item, item, schema.get("items", {})) for item in value]
+    if isinstance(value, str) and schema:
+        for read in (yaml.safe_load, float):
+            with suppress(ValueError, yaml.YAMLError):
+                spelled = read(value)
+                if not isinstance(spelled, str) and Draft202012Validator(schema).is_valid(spelled):
+                    return spelled
+    return value
 
 
 def _describe(error: ValidationError) -> Iterator[str]:

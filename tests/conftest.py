@@ -9,6 +9,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest  # noqa: E402
 
+from lib.numba_cache import use_private_cache  # noqa: E402
+
+# Also for the programs that tests start: nothing is compiled into the environment.
+use_private_cache()
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,3 +24,12 @@ def real_speech() -> Path:
     if not (folder / "truth.csv").is_file():
         pytest.skip(f"no recorded speech at {folder}: set VOICE_SPEECH_DIR to a copy")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """End with every test that was skipped, and why: silence would look like success."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.section(f"{len(skipped)} skipped")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")

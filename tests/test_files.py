@@ -1,18 +1,20 @@
 """Files are whole or absent, whatever happens halfway."""
 
+import errno
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.files import atomic_directory, atomic_path, read_json, write_json
+from lib.files import atomic_directory, atomic_path, read_json, total_size, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,6 +106,71 @@ def test_two_writers_never_mix(tmp_path):
         two.write_text("two")
         assert one != two
     assert target.read_text() == "one"
+
+
+# ---------------------------------------------------------------- after a power cut
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """What was forced to the disk, and what got its name, in order."""
+    events, fsync, replace = [], os.fsync, os.replace
+
+    def record_flush(descriptor):
+        events.append(("flush", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        fsync(descriptor)
+
+    def record_name(source, destination):
+        events.append(("name", Path(destination).name))
+        replace(source, destination)
+
+    monkeypatch.setattr("lib.files.os.fsync", record_flush)
+    monkeypatch.setattr("lib.files.os.replace", record_name)
+    return events
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, disk):
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    assert disk == [("flush", temporary.name), ("name", "file"), ("flush", tmp_path.name)]
+
+
+def test_a_directory_is_on_the_disk_before_it_has_its_name(tmp_path, disk):
+    (tmp_path / "folder").mkdir()
+    with atomic_directory(tmp_path / "folder") as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner/file").write_text("new")
+    named = disk.index(("name", "folder"))
+    before = {name for event, name in disk[:named] if event == "flush"}
+    assert before == {temporary.name, "inner", "file"}
+    assert disk[-1] == ("flush", tmp_path.name)
+
+
+@pytest.mark.parametrize(("number", "fatal"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_flush_directories_is_no_fault(
+    tmp_path, monkeypatch, number, fatal
+):
+    fsync = os.fsync
+
+    def refuse_directories(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr("lib.files.os.fsync", refuse_directories)
+    with pytest.raises(OSError) if fatal else nullcontext(), atomic_path(tmp_path / "f") as new:
+        new.write_text("new")
+    assert (tmp_path / "f").read_text() == "new"
+
+
+def test_the_size_of_files_and_of_all_below_directories(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(b"x" * 100)
+    (tmp_path / "file").write_bytes(b"x" * 10)
+    empty = sum(path.stat().st_size for path in (tmp_path / "a",))
+    assert total_size([tmp_path / "a", tmp_path / "file"]) == 110 + empty
+    with pytest.raises(FileNotFoundError):
+        total_size([tmp_path / "nobody"])
 
 
 # ---------------------------------------------------------------- directories

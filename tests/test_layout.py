@@ -29,7 +29,7 @@ ROOMS = {
     "training": {"vits", "text", "dataset"},
     "evaluation": {"vits", "audio", "speakers", "text", "training", "dataset", "corpus"},
 }
-SHARED = {"files", "logs", "settings", "provenance", "locking"}
+SHARED = {"files", "logs", "settings", "provenance", "locking", "numba_cache", "progress"}
 HEAVY = {"librosa", "resemblyzer", "datasets"}
 
 
@@ -80,6 +80,74 @@ def test_the_training_side_runs_on_a_bare_machine(room):
     for path in (ROOT / "lib" / room).rglob("*.py"):
         heavy = {name.split(".")[0] for name in imported(path, at_the_top_alone=True)} & HEAVY
         assert not heavy, f"{relative(path)} imports {heavy} at the top"
+
+
+WRITERS = {"write_text", "write_bytes", "save_file", "save_pretrained", "save_to_disk", "savefig"}
+WRITERS |= {"write_table", "touch", "replace", "rename", "move", "copy", "copyfile"}
+# Functions that write into a folder to which their caller gives its name, and the lock.
+WRITE_WITHIN = {
+    "lib/locking.py": {"take_lock"},
+    "lib/training/base_model.py": {
+        "convert_original_directory",
+        "save_discriminator",
+        "_save_tokenizer",
+    },
+    "lib/training/tiny.py": {"write_tiny_model"},
+    "lib/dataset/assemble.py": {"_write_table"},
+}
+# They give names themselves: the second keeps the old checkpoint until the new one has its own.
+WRITE_THEMSELVES = {"lib/files.py", "lib/training/checkpoint.py"}
+
+
+def find_unsafe_writes(node: ast.AST, safe: bool = False, function: str = "") -> set[str]:
+    """Return the functions that write outside of atomic_path and atomic_directory."""
+    if isinstance(node, ast.FunctionDef):
+        function = node.name
+    if isinstance(node, ast.With):
+        safe = safe or any("atomic_" in ast.unparse(item.context_expr) for item in node.items)
+    found = {function} if not safe and is_write(node) else set()
+    for child in ast.iter_child_nodes(node):
+        found |= find_unsafe_writes(child, safe, function)
+    return found
+
+
+def is_write(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = ast.unparse(node.func)
+    attribute = name.rsplit(".", 1)[-1]
+    if name in ("torch.save", "soundfile.write", "np.save", "pickle.dump", "json.dump"):
+        return True
+    if attribute == "open" and name not in ("wave.open", "av.open"):  # into memory
+        modes = [ast.unparse(a) for a in (*node.args, *(k.value for k in node.keywords))]
+        return any(re.fullmatch("'[wax]b?[+]?'", mode) for mode in modes)
+    owner = name.rsplit(".", 1)[0]
+    if attribute in ("replace", "rename", "move", "copy", "copyfile"):
+        return owner in ("os", "shutil")
+    return attribute in WRITERS
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=relative)
+def test_whatever_is_written_is_written_safely(path):
+    if relative(path) not in WRITE_THEMSELVES:
+        unsafe = find_unsafe_writes(ast.parse(path.read_text("utf-8")))
+        assert unsafe <= WRITE_WITHIN.get(relative(path), set())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "path.write_text('x')",
+        "path.open('w')",
+        "open(path, mode='wb')",
+        "torch.save({}, path)",
+        "with tempfile.TemporaryDirectory() as x: pq.write_table(t, path)",
+    ],
+)
+def test_a_write_that_is_not_safe_is_found(code):
+    assert find_unsafe_writes(ast.parse(f"def f():\n    {code}")) == {"f"}
+    inside = f"def f():\n    with atomic_path(p) as path:\n        {code}"
+    assert not find_unsafe_writes(ast.parse(inside))
 
 
 # ---------------------------------------------------------------- the workflow

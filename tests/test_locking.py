@@ -1,5 +1,7 @@
 """A lock that ends with its holder."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +32,26 @@ time.sleep(60)
     holder.wait()
     take_lock(tmp_path / "lock", "training").close()
     take_lock(tmp_path / "lock", "training").close()
+
+
+def refuse_locks(monkeypatch, number: int) -> None:
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("lib.locking.fcntl.flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_without_locks_is_warned_of_and_used(tmp_path, monkeypatch, caplog, number):
+    refuse_locks(monkeypatch, number)
+    with take_lock(tmp_path / "state/lock", "training") as lock:
+        assert not lock.closed
+    (message,) = caplog.messages
+    assert f"{tmp_path / 'state'}: this file system has no locks" in message
+    assert "a second process from training here" in message
+
+
+def test_other_faults_of_the_file_system_are_not_hidden(tmp_path, monkeypatch):
+    refuse_locks(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        take_lock(tmp_path / "lock", "training")

@@ -49,13 +49,30 @@ def test_saying_wants_a_text_and_a_finished_voice(tmp_path):
 def test_a_voice_says_what_a_shell_would_take_apart(tmp_path):
     write_tiny_model(tmp_path / "results/model")
     write_json(tmp_path / "results/model/speakers.json", {"spk001": {"index": 0, "name": "Anna"}})
-    config = tmp_path / "mine.yaml"
+    config = tmp_path / "my 'own' $voice.yaml"
     config.write_text(f"output: {tmp_path}/results\n")
-    text = 'it\'s "fine"; $HOME & `pwd`'.replace("$", "$$")
+    text = """-It's "fine": it costs $5, $(HOME), $$ & `pwd` \\ #1; ünï"""
     sound = tmp_path / "said.wav"
     done = make("say", f"TEXT={text}", "SPEAKER=Anna", f"OUT={sound}", f"CONFIG={config}")
     assert done.returncode == 0, done.stderr
     assert soundfile.info(sound).samplerate == 16_000
     assert "Anna says it in" in done.stderr
+    heard = [line for line in done.stderr.splitlines() if "leaves it out of: " in line]
+    assert heard and heard[0].endswith(f"leaves it out of: {text}")
     done = make("say", "TEXT=hello", "SPEAKER=Bob", f"OUT={sound}", f"CONFIG={config}")
     assert done.returncode == 2 and "no speaker 'Bob'; there are: spk001 (Anna)" in done.stderr
+
+
+def test_a_configuration_may_have_any_name(tmp_path):
+    config = tmp_path / "my 'own' $voice (2).yaml"
+    config.write_text("output: results\nnobody: knows this key\n")
+    done = make("dry-run", f"CONFIG={config}")
+    assert done.returncode != 0
+    assert "unknown key 'nobody'" in done.stdout + done.stderr
+
+
+def test_variables_come_from_the_environment_as_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONFIG", str(tmp_path / "no $such (file).yaml"))
+    done = make("run")
+    assert done.returncode == 2
+    assert f"CONFIG={tmp_path}/no $such (file).yaml: there is no such file" in done.stderr

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lib.audio.settings import AudioSettings
 from lib.corpus import Columns
 from lib.dataset.settings import DatasetSettings
-from lib.settings import SettingsError, complete_settings
+from lib.settings import SettingsError, complete_settings, parse_texts
 from lib.speakers.clustering import SpeakerSettings
 from lib.training.settings import RESUMABLE, TrainingSettings
 
@@ -255,3 +255,59 @@ def test_the_section_makes_the_settings():
     assert TrainingSettings.from_config({"betas": [0.5, 0.9]}).betas == (0.5, 0.9)
     assert TrainingSettings.from_config({"loss_weights": {"mel": 1.0}}).loss_weights.mel == 1.0
     assert RESUMABLE < section.keys()
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def spell(value: Any) -> Any:
+    """Write values as a command line hands them over: all as texts."""
+    if isinstance(value, dict):
+        return {key: spell(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [spell(inner) for inner in value]
+    return value if isinstance(value, str) else yaml.safe_dump(value).split("\n")[0]
+
+
+@pytest.mark.parametrize("place", SECTIONS[1:], ids=".".join)
+def test_every_default_comes_through_a_command_line(place):
+    part = PROPERTIES[place]
+    values = {key: inner["default"] for key, inner in part["properties"].items()}
+    given = nest(place, spell(values))
+    parsed = parse_texts(given, given, SCHEMA)
+    for key in place:
+        parsed = parsed[key]
+    assert parsed == values
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"training": {"learning_rate": "1e-4"}}, 1e-4),
+        ({"training": {"keep": "3"}}, 3),
+        ({"training": {"keep": "all"}}, "all"),
+        ({"training": {"resume": "False"}}, False),
+        ({"training": {"betas": ["0.5", "0.9"]}}, [0.5, 0.9]),
+        ({"speakers": {"overrides": "null"}}, None),
+        ({"speakers": {"count": "auto"}}, "auto"),
+        # A text that spells something else stays a text where one is wanted.
+        ({"source": {"language": "no"}}, "no"),
+        ({"source": {"path": "2024"}}, "2024"),
+        ({"text": {"mapping": {"5": "5.0"}}}, {"5": "5.0"}),
+        # What is wrong stays what was written, for the message.
+        ({"training": {"epochs": "ten"}}, "ten"),
+        ({"training": {"epochs": "1.5"}}, "1.5"),
+        ({"training": {"nobody": "1"}}, "1"),
+    ],
+)
+def test_texts_of_the_command_line_become_what_the_schema_wants(given, expected):
+    ((section, values),) = given.items()
+    ((key, _),) = values.items()
+    assert parse_texts(given, given, SCHEMA)[section][key] == expected
+
+
+def test_values_of_a_file_are_left_alone():
+    config = {"training": {"epochs": "10", "keep": "3"}}
+    parsed = parse_texts(config, {"training": {"keep": "3"}}, SCHEMA)
+    assert parsed == {"training": {"epochs": "10", "keep": 3}}
+    assert "training.epochs: got '10', expected a whole number" in refusal(parsed)

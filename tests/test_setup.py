@@ -240,6 +240,7 @@ FAULTS = {
         lambda e: (site_of(e) / "Talker.py").unlink(),
         "Talker is damaged: Talker.py",
     ),
+    "folder missing": (lambda e: shutil.rmtree(e / "lib"), "it is damaged: [Errno 2]"),
     "file truncated": (
         lambda e: (site_of(e) / "walker.py").write_text("WORDS"),
         "walker is damaged: walker.py",
@@ -261,6 +262,29 @@ def test_faults_are_named_and_repaired(name, setup, sound, requirements_file, ca
     assert setup.find_fault(sound, requirements_file) is None
     setup.main([str(sound), str(requirements_file)])
     assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_an_environment_that_was_sound_before_are_named(
+    name, setup, sound, requirements_file
+):
+    assert setup.find_fault(sound, requirements_file) is None
+    break_it, said = FAULTS[name]
+    break_it(sound)
+    assert setup.find_fault(sound, requirements_file).startswith(said)
+
+
+def test_every_file_is_looked_at_once(setup, sound, requirements_file, monkeypatch):
+    assert setup.find_fault(sound, requirements_file) is None
+    monkeypatch.setattr(setup, "CHECK", "raise SystemExit('looked at all files')")
+    assert setup.find_fault(sound, requirements_file) is None
+    # What Python compiles is no change; another package is, and is looked at.
+    cache = site_of(sound) / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "walker.cpython-311.pyc").write_bytes(b"x")
+    assert setup.find_fault(sound, requirements_file) is None
+    add_package(sound, "stranger", "1.0")
+    assert setup.find_fault(sound, requirements_file) == "looked at all files"
 
 
 def test_changed_pins_are_noticed(setup, sound, requirements_file):

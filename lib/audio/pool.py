@@ -8,6 +8,7 @@ do not wait, and a file that crashes a decoder takes down a worker, not the run.
 import atexit
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,14 +21,30 @@ from lib.audio.settings import AudioSettings
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
-# A clip takes milliseconds. A decoder that has not come back by then never will.
-TIME_LIMIT = 300.0  # s
 Task = tuple[str, bytes, Path, Path, AudioSettings]
-ATTEMPTS = 2  # a worker may be killed for reasons that have nothing to do with its clip
+ATTEMPTS = 2
+# A second of sound takes milliseconds; a loaded machine and a slow disk take their time.
+PATIENCE = 20.0  # s
+PATIENCE_PER_SECOND = 2.0  # s for each second of sound
+SMALLEST_BIT_RATE = 4000  # bit/s; speech codecs need more
+# What a decoder does to its process. Other signals come from outside: the kernel when memory is
+# short, an administrator, a batch system.
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
 class WorkerDiedError(RuntimeError):
     """A worker ended without an answer."""
+
+    def __init__(self, message: str, is_fault_of_clip: bool) -> None:
+        super().__init__(message)
+        self.is_fault_of_clip = is_fault_of_clip
+
+
+def time_limit(task: Task) -> float:
+    """Return after how many seconds a decoder hangs, from the longest that the clip can be."""
+    _, audio, _, _, settings = task
+    longest = min(settings.max_duration, len(audio) * 8 / SMALLEST_BIT_RATE)
+    return PATIENCE + PATIENCE_PER_SECOND * longest
 
 
 class Worker:
@@ -56,12 +73,17 @@ class Worker:
         """Have one clip converted; return the fault of the machine, if there was one."""
         try:
             self.connection.send(task)
-            if self.connection.poll(TIME_LIMIT):
+            if self.connection.poll(time_limit(task)):
                 return self.connection.recv()
         except (EOFError, ConnectionError) as error:
             status = self.process.wait()
-            raise WorkerDiedError(f"the decoder crashed (exit status {status})") from error
-        raise WorkerDiedError(f"the decoder did not come back within {TIME_LIMIT:.0f} s")
+            if -status in CRASHES:
+                message = f"the decoder crashed (exit status {status})"
+            else:
+                message = f"the decoder's process was ended from outside (exit status {status})"
+            raise WorkerDiedError(message, is_fault_of_clip=-status in CRASHES) from error
+        message = f"the decoder did not come back within {time_limit(task):.0f} s"
+        raise WorkerDiedError(message, is_fault_of_clip=True)
 
     def stop(self) -> None:
         """End the process, also when it hangs."""
@@ -109,15 +131,27 @@ def convert_clip(
 ) -> None:
     """Write a clip's WAV file and sidecar (see `lib.audio.convert.convert`), from any thread.
 
-    A clip on which decoders crash or hang is rejected, like any other that cannot be decoded.
+    A clip on which decoders crash or hang every time is rejected, like any other that cannot be
+    decoded.
+
+    Raises
+    ------
+    WorkerDiedError
+        If a converting process was ended from outside: that says nothing about the clip.
     """
     task = (clip_id, audio, wav.absolute(), sidecar.absolute(), settings)
-    for attempt in range(1, ATTEMPTS + 1):
+    deaths: list[WorkerDiedError] = []
+    while len(deaths) < ATTEMPTS:
         try:
             return _pool.run(task)
         except WorkerDiedError as error:
-            logger.warning("%s: attempt %d of %d: %s", clip_id, attempt, ATTEMPTS, error)
-            detail = str(error)
+            deaths.append(error)
+            logger.warning("%s: attempt %d of %d: %s", clip_id, len(deaths), ATTEMPTS, error)
+    for death in deaths:
+        if not death.is_fault_of_clip:
+            message = f"{clip_id}: {death}, {ATTEMPTS} attempts failed: is there enough memory?"
+            raise WorkerDiedError(message, is_fault_of_clip=False)
+    detail = str(deaths[-1])
     from lib.audio.convert import reject  # numpy and FFmpeg: not in every process that imports us
 
     reject(Measurement(clip_id), "undecodable", detail, None, wav, sidecar, settings)

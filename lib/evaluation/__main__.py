@@ -9,6 +9,7 @@ from pathlib import Path
 import soundfile
 
 from lib.evaluation.samples import Voice
+from lib.files import atomic_path
 from lib.logs import hide_loading_bars
 
 
@@ -29,7 +30,10 @@ def main(line: Sequence[str] | None = None) -> None:
     except ValueError as error:
         sys.exit(str(error))
     try:
-        soundfile.write(arguments.output, waveform.numpy(), voice.sample_rate, subtype="PCM_16")
+        with atomic_path(arguments.output) as temporary:
+            soundfile.write(
+                temporary, waveform.numpy(), voice.sample_rate, subtype="PCM_16", format="WAV"
+            )
     except (OSError, soundfile.LibsndfileError) as error:
         sys.exit(f"{arguments.output} cannot be written: {error}")
     seconds = len(waveform) / voice.sample_rate

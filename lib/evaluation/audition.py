@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from lib.audio.table import read_measurements
 from lib.evaluation import audition_page, page
 from lib.evaluation.audition_script import SCRIPT
@@ -17,6 +15,7 @@ from lib.evaluation.canvas import COLOURS
 from lib.evaluation.sound import encode_start
 from lib.evaluation.tables import describe_doubt, format_duration, read_table
 from lib.files import atomic_path, read_json
+from lib.speakers.overrides import describe_place
 from lib.speakers.tables import read_assignments, read_excluded
 
 # What is heard of a clip, in seconds: enough to know a voice again.
@@ -82,7 +81,7 @@ def write_audition(
     min_agreement: float,
     title: str,
     language: str,
-    file: str,
+    file: str | None,
     output: Path,
 ) -> None:
     """Write the page.
@@ -100,8 +99,9 @@ def write_audition(
     language
         ISO 639 code of the transcripts.
     file
-        Where the user's word is to be written.
+        Where the user's word is read from; None, where it is not.
     """
+    place, hint = describe_place(file)
     registry = read_json(paths.registry)
     items = collect_items(paths, texts, registry, min_confidence, min_agreement)
     heard = choose_clips(items, [group for d in registry["doubts"] for group in d["groups"]])
@@ -116,7 +116,8 @@ def write_audition(
     speakers = _list_speakers(items, registry)
     numbers = {row["id"]: number for number, row in enumerate(speakers)}
     data = {
-        "file": file,
+        "file": place,
+        "hint": hint,
         "language": language,
         "colours": COLOURS,
         "reasons": REASONS,
@@ -128,7 +129,8 @@ def write_audition(
     }
     values = {
         "title": title,
-        "file": file,
+        "file": place,
+        "hint": hint,
         "facts": _collect_facts(items, speakers),
         "doubts": doubts,
         "limits": _tell_limits(items, shown, sounds, mapped),
@@ -138,9 +140,7 @@ def write_audition(
 
 
 def _render(values: Mapping[str, Any], output: Path) -> None:
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(audition_page.TEMPLATE)
+    template = page.make_template(audition_page.TEMPLATE)
     # The one script that may run on the page.
     digest = hashlib.sha256(SCRIPT.encode()).digest()
     script_hash = f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -74,15 +74,15 @@ style-src 'unsafe-inline'; script-src '{{ script_hash }}'">
 </head>
 <body>
 <header>
-<h1>Who speaks in {{ title }}</h1>
+<h1>Who speaks in {{ title | breakable }}</h1>
 <p class="faint">Listen, and say where the machine is wrong. Nothing changes by itself: mark clips
 and speakers, copy the lines that appear below to the end of <code>{{ file }}</code>, and run the
-workflow again.</p>
+workflow again.{% if hint %} <strong>{{ hint }}</strong>{% endif %}</p>
 </header>
 <main>
 <dl>
 {% for name, value, more in facts %}<div><dt>{{ name }}</dt>
-<dd>{{ value }}{% if more %}<small>{{ more }}</small>{% endif %}</dd></div>
+<dd>{{ value | breakable }}{% if more %}<small>{{ more }}</small>{% endif %}</dd></div>
 {% endfor %}</dl>
 <noscript><p class="note">This page needs JavaScript, which this browser has turned off. Nothing is
 sent anywhere.</p></noscript>
@@ -130,7 +130,7 @@ doubtful, pale ones cannot be played here. Click one, or walk with the arrow key
 <button type="button" id="do-exclude">Leave out</button>
 <button type="button" id="none">Unmark</button></div>
 <div id="result" hidden><div class="tools"><strong>For {{ file }}</strong>
-<button type="button" id="copy">Copy for speakers.yaml</button>
+<button type="button" id="copy">Copy the lines</button>
 <button type="button" id="forget">Forget these</button>
 <span class="faint" id="said" role="status"></span></div>
 <pre id="lines" tabindex="0" aria-label="Lines for {{ file }}"></pre></div>

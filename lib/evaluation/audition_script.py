@@ -259,7 +259,7 @@ function tell() {
 async function copy(lines, status) {
   try {
     await navigator.clipboard.writeText(lines);
-    status.textContent = `Copied. Paste it at the end of ${data.file}.`;
+    status.textContent = `Copied. Paste it at the end of ${data.file}. ${data.hint}`;
   } catch {
     const area = make("textarea", {});
     area.value = lines;
@@ -267,7 +267,7 @@ async function copy(lines, status) {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    status.textContent = done ? `Copied. Paste it at the end of ${data.file}.`
+    status.textContent = done ? `Copied. Paste it at the end of ${data.file}. ${data.hint}`
       : "This browser does not let a page copy: mark the lines and copy them by hand.";
   }
 }

@@ -3,6 +3,26 @@
 A template within Python, so that the digest of the code sees it change.
 """
 
+import re
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+
+def breakable(text: object) -> Markup:
+    """Escape a text, and let paths and names break after their marks, not within a word."""
+    return Markup(re.sub(r"(?<=[^\W_])([/._-]+)(?=[^\W\d_])", r"\1<wbr>", str(escape(text))))
+
+
+def make_template(source: str) -> Template:
+    """Compile a page: what it is given is escaped, and what it lacks is an error."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = breakable
+    return environment.from_string(source)
+
+
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2430; --faint: #5b6472;
         --line: #e4e7ec; --card: #f6f8fa; --accent: #2563c4; --warn: #a8521b; }
@@ -12,7 +32,8 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.2rem 4rem; background: var(--paper);
        color: var(--ink); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }
+h1 { font-size: clamp(1.35rem, 5vw, 1.9rem); line-height: 1.2; margin: 0 0 .3rem;
+     overflow-wrap: anywhere; }
 h2 { font-size: 1.3rem; margin: 2.8rem 0 .8rem; padding-bottom: .3rem;
      border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 0 0 .6rem; }
@@ -23,7 +44,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(13rem, 4
      gap: .8rem; margin: 1.4rem 0; }
 dl > div { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
 dt { color: var(--faint); font-size: .85rem; }
-dd { margin: 0; font-weight: 600; font-size: 1.1rem; overflow-wrap: anywhere; }
+dd { margin: 0; font-weight: 600; font-size: clamp(.9rem, 3.7vw, 1.1rem); overflow-wrap: anywhere; }
 dd small { display: block; font-weight: 400; color: var(--faint); font-size: .85rem; }
 .voices { display: grid; gap: 1rem;
           grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
@@ -69,7 +90,7 @@ TEMPLATE = """
 {% else %}<p>{{ table.nothing }}</p>{% endif %}
 {%- endmacro -%}
 {%- macro player(said, sound, kind) -%}
-<figure><figcaption><strong>{{ kind }}</strong>, {{ sound.length }}:
+<figure><figcaption><strong>{{ kind | breakable }}</strong>, {{ sound.length }}:
 <q lang="{{ language }}" dir="auto">{{ said }}</q></figcaption>
 <audio controls preload="metadata" src="{{ sound.source }}" aria-label="{{ kind }}: {{ said }}">
 </audio></figure>
@@ -86,7 +107,7 @@ media-src data:; style-src 'unsafe-inline'">
 </head>
 <body>
 <header>
-<h1>A voice made from {{ title }}</h1>
+<h1>A voice made from {{ title | breakable }}</h1>
 <p class="faint">Everything that this run found in the recordings, and what it made of them.</p>
 <nav aria-label="Sections"><a href="#voices">Voices</a><a href="#training">Training</a>
 <a href="#clips">Clips</a><a href="#speakers">Speakers</a><a href="#text">Text</a></nav>
@@ -94,14 +115,15 @@ media-src data:; style-src 'unsafe-inline'">
 <main>
 <dl>
 {% for fact in facts %}<div><dt>{{ fact.name }}</dt>
-<dd>{{ fact.value }}{% if fact.more %}<small>{{ fact.more }}</small>{% endif %}</dd></div>
+<dd>{{ fact.value | breakable }}
+{%- if fact.more %}<small>{{ fact.more }}</small>{% endif %}</dd></div>
 {% endfor %}</dl>
 {% for note in notes %}<p class="note">{{ note }}</p>
 {% endfor %}
 <h2 id="voices">Voices</h2>
 <div class="voices">
 {% for voice in voices %}<section class="voice" aria-label="{{ voice.name }}">
-<h3>{{ voice.name }}</h3>
+<h3>{{ voice.name | breakable }}</h3>
 {% for said, sound in voice.sentences %}{{ player(said, sound, "New voice") }}
 {% endfor %}
 {%- if voice.recording %}
@@ -128,7 +150,8 @@ Distortion: of the mel-cepstrum. Length: seconds spoken per second recorded.</p>
 {{ grid("Rejected clips", rejected) }}
 <h2 id="speakers">Speakers</h2>
 {% for said, lines in doubts %}<div class="note"><p>{{ said }} If it is so, write this into
-config/speakers.yaml and run again; the audition page plays the clips:</p>
+{{ file }} and run again{% if hint %} ({{ hint }}){% endif %};
+the audition page plays the clips:</p>
 <pre>{{ lines }}</pre></div>
 {% endfor %}
 {{ grid("Speakers", speakers) }}

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from lib.evaluation.canvas import printable, read_description
-from lib.evaluation.page import STYLE, TEMPLATE
+from lib.evaluation.page import STYLE, TEMPLATE, make_template
 from lib.evaluation.sound import embed_sound
 from lib.evaluation.tables import (
     Example,
@@ -21,6 +19,7 @@ from lib.evaluation.tables import (
     read_table,
 )
 from lib.files import atomic_path, read_json
+from lib.speakers.overrides import describe_place
 
 MAX_ROWS = 200
 # What a page can hold: some 30 kB for each sentence.
@@ -66,7 +65,9 @@ class Table:
         return cls(columns, rows[:MAX_ROWS], nothing, file, max(0, len(rows) - MAX_ROWS))
 
 
-def write_report(paths: ReportPaths, title: str, language: str, output: Path) -> None:
+def write_report(
+    paths: ReportPaths, title: str, language: str, file: str | None, output: Path
+) -> None:
     """Write the page.
 
     Parameters
@@ -75,7 +76,10 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         What the recordings are called.
     language
         ISO 639 code of the transcripts, for those who let the page be read aloud.
+    file
+        Where the user's word about speakers is read from; None, where it is not.
     """
+    place, hint = describe_place(file)
     manifest, rejected = read_table(paths.manifest), read_table(paths.rejected)
     registry = read_json(paths.registry)
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
@@ -87,6 +91,8 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         "title": title,
         "language": language,
         "style": STYLE,
+        "file": place,
+        "hint": hint,
         "facts": _collect_facts(accepted, rejected, base, read_json(paths.training)),
         "notes": _collect_notes(accepted, base),
         "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],
@@ -105,9 +111,7 @@ def write_report(paths: ReportPaths, title: str, language: str, output: Path) ->
         "vocabulary": _list_characters(vocabulary),
         "vocabulary_summary": _sum_up_characters(vocabulary),
     }
-    page = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(TEMPLATE)
+    page = make_template(TEMPLATE)
     with atomic_path(output) as temporary:
         temporary.write_text(page.render(values).strip() + "\n", "utf-8")
 

@@ -138,7 +138,7 @@ def _report(doubt: Doubt) -> None:
     listed = sum(map(len, doubt.groups)) <= MAX_LISTED or doubt.reason == "one_voice"
     logger.warning(
         "%s may be %s: groups of %s clips; ids stay as they are. If so, write into "
-        "config/speakers.yaml (key speakers.overrides)%s",
+        "the file that speakers.overrides names%s",
         " and ".join(doubt.speakers),
         doubt.reason.replace("_", " "),
         " and ".join(str(len(group)) for group in doubt.groups),

@@ -24,8 +24,15 @@ def main(line: Sequence[str] | None = None) -> None:
     if output.exists():
         sys.exit(f"{output} exists already: give the name of a new folder")
     base_model = arguments.base_model or checkpoint.absolute().parent.parent / "base_model"
+    registry = base_model.parent / "speakers/registry.json"
     try:
-        export_checkpoint(checkpoint, base_model, output, arguments.language)
+        export_checkpoint(
+            checkpoint,
+            base_model,
+            output,
+            arguments.language,
+            registry if registry.is_file() else None,
+        )
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     logging.info(

@@ -68,7 +68,7 @@ class BaseModel:
     speakers: dict[str, int]
     """Row in the speaker table by speaker id; those of the dataset come first."""
     names: dict[str, str]
-    """The user's name by speaker id."""
+    """Name by speaker id, of those whom the base itself knows."""
     excluded: dict[str, str]
     """Clips that this base cannot learn from, with the reason."""
     discriminator_origin: str
@@ -103,10 +103,17 @@ class BaseModel:
         """Return the rows of the dataset's speakers."""
         return dict(list(self.speakers.items())[: len(self.speakers) - self.num_kept])
 
-    def speaker_map(self) -> dict[str, dict[str, Any]]:
-        """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it."""
+    def speaker_map(self, names: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
+        """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it.
+
+        Parameters
+        ----------
+        names
+            The user's names, which go before those of the base.
+        """
+        names = {**self.names, **(names or {})}
         return {
-            speaker: {"index": row, "name": self.names.get(speaker, speaker)}
+            speaker: {"index": row, "name": names.get(speaker, speaker)}
             for speaker, row in self.speakers.items()
         }
 
@@ -137,7 +144,6 @@ def prepare_base_model(
     discriminator: str,
     dataset: Path,
     centroids: Path,
-    registry: Path,
     text_policy: Mapping[str, Any],
     output: Path,
     same_speakers: Mapping[str, str] = MappingProxyType({}),
@@ -150,8 +156,8 @@ def prepare_base_model(
         ``tiny``, a directory, or a Hub id.
     discriminator
         ``auto`` takes the best that exists, ``fresh`` starts a new one.
-    centroids, registry
-        Voice vectors and names of the speakers, as rule cluster_speakers writes them.
+    centroids
+        Voice vectors of the speakers, as rule cluster_speakers writes them.
     text_policy
         Configuration section `text`: what to do with characters that the base does not know.
     same_speakers
@@ -229,14 +235,12 @@ def prepare_base_model(
             save_discriminator(weights, periods, directory / _DISCRIMINATOR)
         unwritable = {clip: _unwritable(offending) for clip, offending in plan.rejected.items()}
         names = {f"base{entry['index']:03d}": entry["name"] for entry in theirs.values()}
-        registered = read_json(registry)["speakers"]
-        names |= {speaker: entry["name"] for speaker, entry in registered.items()}
         prepared = BaseModel(
             directory=directory,
             source=source,
             origin=origin,
             speakers=speakers,
-            names={speaker: names.get(speaker, speaker) for speaker in speakers},
+            names={speaker: names[speaker] for speaker in speakers if speaker in names},
             excluded={**unwritable, **unalignable},
             discriminator_origin=discriminator_origin,
             fresh_discriminator=weights is None,

@@ -1,6 +1,8 @@
 """Writes a trained voice as a directory that plain transformers loads."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transformers import VitsModel, VitsTokenizer
 
@@ -44,8 +46,20 @@ _MMS_TERMS = (
 _OTHER_TERMS = "The terms of the base model's weights apply to this model too."
 
 
-def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, language: str) -> None:
+def export_checkpoint(
+    checkpoint: Path,
+    base_model: Path,
+    directory: Path,
+    language: str,
+    registry: Path | None = None,
+) -> None:
     """Write a checkpoint's averaged weights as model, tokenizer, speaker map and model card.
+
+    Parameters
+    ----------
+    registry
+        Names of the speakers, as rule name_speakers writes them. They enter here, so that a new
+        name fits no base and trains nothing; without it the speakers are called by their ids.
 
     Raises
     ------
@@ -64,33 +78,46 @@ def export_checkpoint(checkpoint: Path, base_model: Path, directory: Path, langu
                 f"{checkpoint} was trained with other {part} than {base_model} has: data was added "
                 "since. Give the base model of that training, or export a later checkpoint"
             )
+    speakers = base.speaker_map(_read_names(registry))
     model = prepare_for_training(VitsModel.from_pretrained(base_model))
     model.load_state_dict(dict(saved.ema))
     with atomic_directory(directory) as temporary:
         fuse_weight_norm(model).save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        write_json(temporary / "speakers.json", base.speaker_map())
+        write_json(temporary / "speakers.json", speakers)
         TextFrontend.read(base_model).save(temporary)
-        card = _describe(base, saved.progress.epoch, language)
+        card = _describe(base, speakers, saved.progress.epoch, language)
         (temporary / "README.md").write_text(card, "utf-8")
 
 
 def export_trained(
-    summary: Path, choice: str, base_model: Path, directory: Path, language: str
+    summary: Path,
+    choice: str,
+    base_model: Path,
+    directory: Path,
+    language: str,
+    registry: Path | None = None,
 ) -> None:
     """Export the ``best`` or ``last`` checkpoint of a finished training, as its summary names."""
-    export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language)
+    export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language, registry)
 
 
-def _describe(base: BaseModel, epoch: int, language: str) -> str:
+def _read_names(registry: Path | None) -> dict[str, str]:
+    speakers = read_json(registry)["speakers"] if registry else {}
+    return {speaker: entry["name"] for speaker, entry in speakers.items()}
+
+
+def _describe(
+    base: BaseModel, speakers: Mapping[str, Mapping[str, Any]], epoch: int, language: str
+) -> str:
     mms = "mms-tts" in base.source
     return _CARD.format(
         source=base.source,
         language=language,
         epoch=epoch,
         discriminator=base.discriminator_origin,
-        speakers=", ".join(f"{s} ({base.names.get(s, s)})" for s in base.speakers),
-        first=next(iter(base.speakers)),
+        speakers=", ".join(f"{s} ({entry['name']})" for s, entry in speakers.items()),
+        first=next(iter(speakers)),
         licence="license: cc-by-nc-4.0\n" if mms else "",
         terms=_MMS_TERMS if mms else _OTHER_TERMS,
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 TINY = "tiny"
+SAMPLE_RATE = 16_000
+"""Of every MMS-TTS voice, in Hz."""
 MMS_PREFIX = "facebook/mms-tts-"
 MMS_ORIGINALS = "facebook/mms-tts"
 """Repository with the original training states, discriminators included."""
@@ -79,6 +81,45 @@ def read_base_vocabulary(source: str) -> list[str] | None:
     except ValueError as error:
         raise BaseModelError(
             f"base_model.source: {files['vocab.json']} is no vocabulary: {error}"
+        ) from None
+
+
+def check_sample_rate(source: str, sample_rate: int) -> None:
+    """Refuse clips at another rate than the base's, and a base that cannot be trained.
+
+    Parameters
+    ----------
+    sample_rate
+        Of the converted clips, in Hz.
+
+    Raises
+    ------
+    BaseModelError
+        Naming both rates and the key to change.
+    """
+    config = _local_file(source, "config.json") if source != TINY else None
+    of_base = _read_sample_rate(config) if config else SAMPLE_RATE
+    if of_base != SAMPLE_RATE:
+        raise BaseModelError(
+            f"base_model.source: '{source}' speaks at {of_base} Hz, expected {SAMPLE_RATE} Hz as "
+            "all MMS-TTS voices do: choose another base"
+        )
+    if sample_rate != of_base:
+        raise BaseModelError(
+            f"audio.sample_rate is {sample_rate} Hz, but the base '{source}' speaks at {of_base} "
+            f"Hz, and a voice is trained at the rate of its base: set audio.sample_rate: {of_base}"
+        )
+
+
+def _read_sample_rate(config: Path) -> int:
+    """Return the rate in a transformers or an original MMS configuration, in Hz."""
+    try:
+        content = json.loads(config.read_text("utf-8"))
+        original = content.get("data", {}).get("sampling_rate")
+        return content.get("sampling_rate", original) or SAMPLE_RATE
+    except (ValueError, AttributeError) as error:
+        raise BaseModelError(
+            f"base_model.source: {config} is no model's configuration: {error}"
         ) from None
 
 
@@ -248,7 +289,8 @@ def _check_hub(source: str) -> None:
             "elsewhere and set base_model.source to its directory"
         ) from None
     _check_model_type((info.config or {}).get("model_type"), source)
-    # Small files, for `read_base_vocabulary`: what the base reads is checked before any work.
-    for name in ("vocab.json", "tokenizer_config.json"):
+    # Small files, for `read_base_vocabulary` and `check_sample_rate`, which are asked before any
+    # work.
+    for name in ("config.json", "vocab.json", "tokenizer_config.json"):
         if any(file.rfilename == name for file in info.siblings or ()):
             hf_hub_download(source, name)

@@ -13,7 +13,7 @@ import pytest
 from lib.audio import AudioSettings, convert_clip, pool
 from lib.audio.convert import convert
 from lib.audio.measurement import read_sidecar
-from lib.audio.pool import Pool, Worker
+from lib.audio.pool import Pool, Worker, WorkerDiedError
 from lib.audio.wav import read_wav
 from tests.audio.encoding import encode, speechlike, wav
 
@@ -76,25 +76,56 @@ def test_fault_of_the_machine_reaches_the_caller(tmp_path, own_pool):
     assert read_sidecar(tmp_path / "a.json").reason == "empty"
 
 
-class CrashingWorker(Worker):
-    """A worker whose decoder takes the process down."""
+def dying_worker(*signals: signal.Signals) -> type[Worker]:
+    """A worker that is ended by these signals, one an attempt."""
+    remaining = list(signals)
 
-    def run(self, task):
-        self.process.send_signal(signal.SIGSEGV)
-        return super().run(task)
+    class DyingWorker(Worker):
+        def run(self, task):
+            self.process.send_signal(remaining.pop(0))
+            return super().run(task)
+
+    return DyingWorker
 
 
-def test_crash_quarantines_the_clip_and_nothing_else(tmp_path, own_pool, monkeypatch):
-    monkeypatch.setattr(pool, "Worker", CrashingWorker)
+@pytest.mark.parametrize("number", sorted(pool.CRASHES))
+def test_crash_quarantines_the_clip_and_nothing_else(tmp_path, own_pool, monkeypatch, number):
+    monkeypatch.setattr(pool, "Worker", dying_worker(number, number))
     convert_clip("bad", wav(speechlike()), tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
     monkeypatch.setattr(pool, "Worker", Worker)
     convert_clip("good", wav(speechlike()), tmp_path / "b.wav", tmp_path / "b.json", SETTINGS)
 
     crashed = read_sidecar(tmp_path / "a.json")
     assert (crashed.clip, crashed.status, crashed.reason) == ("bad", "rejected", "undecodable")
-    assert f"exit status {-signal.SIGSEGV}" in crashed.detail
+    assert f"exit status {-number}" in crashed.detail
     assert read_wav(tmp_path / "a.wav").size == 0
     assert read_sidecar(tmp_path / "b.json").status == "ok"
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGKILL, signal.SIGKILL), (signal.SIGKILL, signal.SIGSEGV), (signal.SIGHUP,) * 2],
+)
+def test_worker_ended_from_outside_fails_the_job_not_the_clip(
+    tmp_path, own_pool, monkeypatch, signals
+):
+    monkeypatch.setattr(pool, "Worker", dying_worker(*signals))
+    with pytest.raises(WorkerDiedError, match=r"good: .* ended from outside .* enough memory"):
+        convert_clip("good", wav(speechlike()), tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(pool, "Worker", Worker)
+    convert_clip("good", wav(speechlike()), tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
+    assert read_sidecar(tmp_path / "a.json").status == "ok"
+
+
+def test_the_time_limit_grows_with_what_the_clip_can_be():
+    def limit(size: int) -> float:
+        return pool.time_limit(("a", bytes(size), Path("a"), Path("a"), SETTINGS))
+
+    assert limit(0) == pool.PATIENCE
+    assert limit(500) == pool.PATIENCE + pool.PATIENCE_PER_SECOND
+    longest = pool.PATIENCE + pool.PATIENCE_PER_SECOND * SETTINGS.max_duration
+    assert limit(10**6) == limit(10**8) == longest <= 60
 
 
 def test_worker_killed_by_chance_costs_nothing(tmp_path, own_pool):
@@ -120,7 +151,7 @@ def test_worker_leaves_its_end_to_the_parent(tmp_path, own_pool, number):
 
 
 def test_decoder_that_hangs_is_given_up(tmp_path, own_pool, monkeypatch):
-    monkeypatch.setattr(pool, "TIME_LIMIT", 0.3)
+    monkeypatch.setattr(pool, "PATIENCE", 0.3)
     convert_clip("a", b"", tmp_path / "a.wav", tmp_path / "a.json", SETTINGS)
     hanging = own_pool._idle[0].process
     os.kill(hanging.pid, signal.SIGSTOP)

@@ -26,7 +26,7 @@ DOUBT = {
 }
 
 
-def write(run, texts=None, name="recordings"):
+def write(run, texts=None, name="recordings", file="config/speakers.yaml"):
     """Write the page of a made-up run; return it with what its script is given."""
     path = run.folder / "speakers/audition.html"
     folder = run.folder / "speakers"
@@ -41,7 +41,7 @@ def write(run, texts=None, name="recordings"):
         run.folder / "measurements.tsv",
         run.folder / "clips",
     )
-    write_audition(paths, texts, 0.1, 0.7, name, "eng", "config/speakers.yaml", path)
+    write_audition(paths, texts, 0.1, 0.7, name, "eng", file, path)
     data = re.search(r'id="data">(.*?)</script>', path.read_text("utf-8"), re.S)[1]
     return path, json.loads(data)
 
@@ -73,6 +73,16 @@ def rows(data):
 
 
 # ---------------------------------------------------------------- what is on it
+
+
+@pytest.mark.parametrize("file", ["config/people.yaml", None])
+def test_the_page_names_the_file_that_the_run_reads_or_how_to_have_one_read(run, file):
+    path, data = write(run.write(), file=file)
+    text = path.read_text("utf-8")
+    assert data["file"] == (file or "config/speakers.yaml")
+    assert f"<code>{data['file']}</code>" in text and f"For {data['file']}" in text
+    assert ("set speakers.overrides to its name" in text) == (file is None)
+    assert ("set speakers.overrides to its name" in data["hint"]) == (file is None)
 
 
 def test_every_clip_is_there_with_its_sound_and_the_doubtful_come_first(run):

@@ -18,7 +18,7 @@ from tests.evaluation.test_figures import draw_corpus, draw_speakers
 from tests.evaluation.test_spectrograms import draw as draw_samples
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"wbr", "meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -57,7 +57,7 @@ def write_quality(folder, quality):
     return paths
 
 
-def write(run, title="recordings", figures=True, quality=None):
+def write(run, title="recordings", figures=True, quality=None, file="config/speakers.yaml"):
     """Write a run's report, with all figures or without any."""
     folder = run.folder / "report"
     if figures:
@@ -78,7 +78,7 @@ def write(run, title="recordings", figures=True, quality=None):
         quality=write_quality(run.folder / "quality", quality or {}),
         figures={name: folder / name for name in ("voices", "training", "corpus", "speakers")},
     )
-    write_report(paths, title, "eng", path)
+    write_report(paths, title, "eng", file, path)
     return path, Page(path.read_text("utf-8"))
 
 
@@ -292,3 +292,22 @@ def test_what_was_not_measured_is_left_empty(run):
 
 def test_a_run_that_measured_nothing_says_so(run):
     assert "evaluation.clips is 0" in write(run.write(), figures=False)[1].words()
+
+
+@pytest.mark.parametrize("file", ["config/people.yaml", None])
+def test_a_doubt_names_the_file_that_the_run_reads(run, file):
+    run.doubts = [
+        {
+            "reason": "two_voices",
+            "speakers": ["spk000"],
+            "groups": [["clip_spk000_1"], ["clip_spk000_2"]],
+            "lines": "split:\n  spk000-b: [clip_spk000_2]\n",
+        }
+    ]
+    words = write(run.write(), figures=False, file=file)[1].words()
+    if file:
+        assert f"write this into {file} and run again;" in words
+        assert "speakers.overrides" not in words
+    else:
+        assert "write this into config/speakers.yaml and run again (This run reads no such" in words
+        assert "set speakers.overrides to its name" in words

@@ -86,9 +86,9 @@ def write_speakers(folder: Path, speakers: list[str]) -> tuple[Path, Path]:
 
 
 def prepare(folder: Path, dataset: Path, speakers: list[str], source: str = "tiny") -> Path:
-    centroids, registry = write_speakers(folder / "speakers", speakers)
+    centroids, _ = write_speakers(folder / "speakers", speakers)
     output = folder / "base_model"
-    prepare_base_model(source, "auto", dataset, centroids, registry, TEXT, output)
+    prepare_base_model(source, "auto", dataset, centroids, TEXT, output)
     return output
 
 
@@ -172,7 +172,6 @@ def prepare_base(
         discriminator,
         dataset or folder / "dataset",
         folder / "speakers/centroids.parquet",
-        folder / "speakers/registry.json",
         text or TEXT,
         output,
         **options,

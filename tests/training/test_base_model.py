@@ -38,9 +38,9 @@ def test_everything_is_there_and_loads_with_plain_transformers(prepared):
 def test_the_record(prepared):
     assert prepared.source == "tiny"
     assert prepared.speakers == {"spk000": 0, "spk001": 1}
-    assert prepared.names == {s: f"name of {s}" for s in SPEAKERS}
+    assert prepared.names == {}, "names enter at the export"
     assert prepared.fresh_discriminator and prepared.discriminator_origin == "fresh"
-    assert prepared.speaker_map()["spk001"] == {"index": 1, "name": "name of spk001"}
+    assert prepared.speaker_map()["spk001"] == {"index": 1, "name": "spk001"}
 
 
 def test_new_characters_come_after_the_old_and_the_tokenizer_gives_their_ids(prepared, tmp_path):
@@ -146,8 +146,12 @@ def test_speakers_of_a_base_and_of_a_corpus_do_not_meet_by_accident(prepared, tm
     old = VitsModel.from_pretrained(source).embed_speaker.weight
     new = VitsModel.from_pretrained(base.directory).embed_speaker.weight
     assert torch.equal(new[:2], old) and new.shape == (5, 256)
-    assert base.names["spk001"] == "name of spk001"
-    assert base.names["base001"] == ("Ben" if kind == "exported" else "name of spk001")
+    # Names of today enter at the export.
+    known = ("Ada", "Ben") if kind == "exported" else ("spk000", "spk001")
+    assert base.names == dict(zip(("base000", "base001"), known, strict=True))
+    named = base.speaker_map({"spk001": "Clara"})
+    assert named["spk001"] == {"index": 3, "name": "Clara"}
+    assert named["base001"] == {"index": 1, "name": known[1]}
     tokenizer = VitsTokenizer.from_pretrained(base.directory)
     assert "ŋ" in tokenizer.get_vocab(), "characters that were added stay"
 

@@ -170,7 +170,7 @@ base = __import__("lib.training.base_model", fromlist=["x"])
 from pathlib import Path
 folder, output = map(Path, {paths!r})
 base.prepare_base_model(sys.argv[1], "auto", folder / "dataset",
-    folder / "speakers/centroids.parquet", folder / "speakers/registry.json",
+    folder / "speakers/centroids.parquet",
     {text!r}, output)
 print(json.dumps({{}}))
 """

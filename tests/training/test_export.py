@@ -20,7 +20,8 @@ from .conftest import QUICK, make_paths, make_row, prepare, write_dataset
 
 
 def test_exported_model_is_plain_transformers(undisturbed, base, tmp_path):
-    export_trained(undisturbed.summary, "best", base, tmp_path / "model", "eng")
+    registry = base.parent / "speakers/registry.json"
+    export_trained(undisturbed.summary, "best", base, tmp_path / "model", "eng", registry)
     script = f"""
 import json, sys, torch
 from transformers import VitsModel, VitsTokenizer

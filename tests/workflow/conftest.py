@@ -81,12 +81,19 @@ class Project:
             table = re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)
             jobs = Counter({rule: int(n) for rule, n in table if rule != "total"})
         else:
-            jobs = Counter(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", done.stdout))
+            jobs = Counter(
+                re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", self.log(done.stdout))
+            )
         for target in ("all", "dataset", "audition"):
             jobs.pop(target, None)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return Outcome(done.returncode, done.stdout, jobs)
+
+    def log(self, output: str) -> str:
+        """Return the log file that a run names: it tells of every job, the terminal does not."""
+        named = re.search(r"^Complete log\(s\): (.+)$", output, re.MULTILINE)
+        return Path(named[1]).read_text("utf-8") if named else ""
 
     def configure(self, **changes) -> None:
         """Change keys of the configuration, section by section."""

@@ -244,3 +244,17 @@ def test_values_that_do_not_fit_each_other(empty_project):
     add_clips(empty_project, GOOD[:2])
     said = refused(empty_project, audio={"min_duration": 5.0, "max_duration": 2.0})
     assert "audio.min_duration is 5.0" in said
+
+
+def test_a_section_on_the_command_line_is_taken(empty_project):
+    add_clips(empty_project, GOOD[:2])
+    given = "training={epochs: 3, learning_rate: 1e-4, early_stopping_epochs: null, resume: false}"
+    assert empty_project.run("--dry-run", "--config", given).jobs["train_model"] == 1
+    said = empty_project.run("--dry-run", "--config", "training={epochs: ten}", check=False)
+    assert "training.epochs: got 'ten', expected a whole number" in said.output
+
+
+def test_a_sample_rate_that_the_base_does_not_have(empty_project):
+    add_clips(empty_project, GOOD[:2])
+    said = refused(empty_project, audio={"sample_rate": 22_050})
+    assert "audio.sample_rate is 22050 Hz, but the base 'tiny' speaks at 16000 Hz" in said

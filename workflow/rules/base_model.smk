@@ -10,7 +10,6 @@ rule prepare_base_model:
     input:
         dataset="<results>/dataset",
         centroids="<results>/speakers/centroids.parquet",
-        registry="<results>/speakers/registry.json",
     output:
         directory("<results>/base_model"),
     log:
@@ -20,7 +19,8 @@ rule prepare_base_model:
     conda:
         "../../envs/training.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=estimate(4000, per_mb=1.5),
+        runtime=estimate(20, per_mb=0.01),
     params:
         base=config["base_model"],
         text=config["text"],

@@ -22,7 +22,8 @@ rule build_dataset:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=estimate(2000, per_mb=3),
+        runtime=estimate(10, per_mb=0.01),
     params:
         settings=config["dataset"],
         # Which characters are replaced, not by what: that is the base model's concern.

@@ -1,11 +1,15 @@
 """What all rules share: the checked configuration, the corpus and the input functions.
 
 Everything here runs at every start of Snakemake, before any job: what can be refused in seconds
-is refused here, and nothing heavy is imported.
+is refused here, and nothing heavy is imported. A job of its own process, on a cluster on another
+machine, starts Snakemake too: it reads the index that the main process wrote, and asks nobody.
 """
 
 import hashlib
+import math
 import os
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,19 +19,40 @@ from snakemake.exceptions import WorkflowError
 from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
 from lib.audio.settings import AudioSettings
-from lib.corpus import Columns, read_audio, read_corpus
+from lib.corpus import Columns, load_corpus, read_audio, read_corpus
 from lib.dataset.settings import DatasetSettings
+from lib.files import total_size
 from lib.locking import LockedError, take_lock
+from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
-from lib.settings import complete_settings
+from lib.settings import complete_settings, parse_texts
 from lib.speakers.overrides import read_overrides
 from lib.text.script import check_script
-from lib.training.hub import check_base_model, is_prepared, read_base_vocabulary
+from lib.training.hub import (
+    check_base_model,
+    check_sample_rate,
+    is_prepared,
+    read_base_vocabulary,
+)
 
 # For all jobs: threads that spin for long while they wait for each other make a training step four
 # times as long as soon as anything else runs on the same cores; those that sleep at once make it
 # 1.7 times as long when nothing does. So many rounds cost little either way.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+class ShellQuoted(str):
+    """A path that is quoted wherever it is formatted, as in the shell line of a `script:` job.
+
+    Snakemake leaves the interpreter there as it is: in a folder with a space, an apostrophe or
+    brackets no script would start.
+    """
+
+    def __format__(self, specification):
+        return shlex.quote(str(self))
+
+
+sys.executable = ShellQuoted(sys.executable)
 
 
 def read_schema(name):
@@ -36,25 +61,17 @@ def read_schema(name):
     return yaml.safe_load(path.read_text("utf-8"))
 
 
-try:
-    config.update(complete_settings(config, read_schema("config")))
-    RESULTS = Path(config["output"])
-    # They refuse values that fit their types but not each other.
-    AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
-    CORPUS = read_corpus(
-        Path(config["source"]["path"]),
-        Columns(**config["source"]["columns"]),
-        cache=RESULTS / "source",
-    )
-    # Reads the record of speaker ids too: that it is whole should be known before the work.
-    OVERRIDES = read_overrides(
-        config["speakers"]["overrides"],
-        read_schema("speakers"),
-        {clip.id: clip.speaker for clip in CORPUS.clips.values()},
-        RESULTS / "state/speakers.json",
-    )
+def read_source():
+    """Read the user's source."""
+    columns = Columns(**config["source"]["columns"])
+    return read_corpus(Path(config["source"]["path"]), columns, cache=RESULTS / "source")
+
+
+def check_base():
+    """Refuse a base model that cannot be had, or that the clips or transcripts do not fit."""
     if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
         check_base_model(config["base_model"]["source"])
+    check_sample_rate(config["base_model"]["source"], AUDIO.sample_rate)
     check_script(
         (clip.text for clip in CORPUS.clips.values()),
         read_base_vocabulary(config["base_model"]["source"]),
@@ -62,15 +79,43 @@ try:
         config["base_model"]["source"],
         config["text"]["han_to_pinyin"],
     )
+
+
+try:
+    config.update(parse_texts(config, workflow.config_settings.config, read_schema("config")))
+    config.update(complete_settings(config, read_schema("config")))
+    RESULTS = Path(config["output"])
+    # They refuse values that fit their types but not each other.
+    AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
+    CORPUS = read_source() if workflow.is_main_process else load_corpus(RESULTS / "source")
+    # Reads the record of speaker ids too: that it is whole should be known before the work.
+    OVERRIDES = read_overrides(
+        config["speakers"]["overrides"],
+        read_schema("speakers"),
+        {clip.id: clip.speaker for clip in CORPUS.clips.values()},
+        RESULTS / "state/speakers.json",
+    )
+    if workflow.is_main_process:
+        check_base()
 except ValueError as error:
     raise WorkflowError(str(error))
 
-if CORPUS.problems:
+if CORPUS.problems and workflow.is_main_process:
     logger.warning(
         f"{len(CORPUS.problems)} rows of {config['source']['path']} are not usable; they will be "
         f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
         f"{CORPUS.problems[0].detail}"
     )
+
+
+# The log file has every job. --verbose and --printshellcmds bring them back to the terminal.
+if workflow.is_main_process and not (
+    workflow.output_settings.verbose or workflow.output_settings.printshellcmds
+):
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(ProgressFilter(handler.stream, dry_run=workflow.dryrun))
+            handler.setFormatter(ShorteningFormatter(handler.formatter))
 
 
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
@@ -90,6 +135,24 @@ def take_run_lock():
         return take_lock(RESULTS / "state/run.lock", "running the workflow")
     except LockedError as error:
         raise WorkflowError(str(error))
+
+
+def estimate(base, per_mb=0.0):
+    """Make a resource that grows with the size of a job's input, and with every attempt."""
+
+    def resource(wildcards, input, attempt):
+        size = total_size(map(Path, input)) / 2**20 if per_mb else 0
+        return math.ceil(attempt * (base + per_mb * size))
+
+    return resource
+
+
+def training_threads():
+    """Four prepare what a GPU computes; without one, all cores of the machine that runs it."""
+    gpus = workflow.global_resources.get("gpu")
+    if gpus is None or gpus.value:
+        return 4
+    return workflow.resource_settings.cores or os.cpu_count()
 
 
 def shard_of(clip):

@@ -14,10 +14,13 @@ rule convert_audio:
         sidecar="<results>/clips/{clip}.json",
     log:
         "<logs>/convert_audio/{clip}.log",
+    # A process that was killed from outside says nothing about the clip.
+    retries: 2
     group:
         "convert_audio"
     resources:
-        mem_mb=500,
+        mem_mb=estimate(500),
+        runtime=estimate(1),
     params:
         fingerprint=lambda wildcards: find_clip(wildcards).fingerprint,
         settings=config["audio"],
@@ -35,10 +38,12 @@ rule collect_measurements:
         "<logs>/collect_measurements.log",
     benchmark:
         "<benchmarks>/collect_measurements.tsv"
+    localrule: True
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=estimate(1000, per_mb=10),
+        runtime=estimate(5, per_mb=0.1),
     params:
         code=code_digest("lib.audio.table"),
     script:

@@ -28,16 +28,18 @@ rule write_audition:
         "<logs>/write_audition.log",
     benchmark:
         "<benchmarks>/write_audition.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=estimate(1500, per_mb=5),
+        runtime=estimate(10, per_mb=0.1),
     params:
         transcripts=CORPUS.digest("text"),
         min_confidence=config["dataset"]["min_confidence"],
         min_agreement=config["dataset"]["min_agreement"],
         source=config["source"],
-        file=config["speakers"]["overrides"] or "config/speakers.yaml",
+        file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         code=code_digest("lib.evaluation.audition"),
@@ -58,7 +60,8 @@ rule synthesize_samples:
     conda:
         "../../envs/training.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=estimate(2000),
+        runtime=estimate(30),
     params:
         texts=config["samples"]["texts"],
         num_texts=config["samples"]["count"],
@@ -84,7 +87,8 @@ rule measure_quality:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=estimate(3000, per_mb=1),
+        runtime=estimate(60, per_mb=0.02),
     params:
         evaluation=config["evaluation"],
         clips=str(RESULTS / "clips"),
@@ -111,10 +115,12 @@ rule plot_corpus:
         "<logs>/plot_corpus.log",
     benchmark:
         "<benchmarks>/plot_corpus.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=estimate(1000, per_mb=5),
+        runtime=estimate(10, per_mb=0.1),
     params:
         loudness=config["audio"]["loudness"],
         code=code_digest("lib.evaluation.figures"),
@@ -139,10 +145,12 @@ rule plot_speakers:
         "<logs>/plot_speakers.log",
     benchmark:
         "<benchmarks>/plot_speakers.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=estimate(1000, per_mb=5),
+        runtime=estimate(10, per_mb=0.1),
     params:
         min_confidence=config["dataset"]["min_confidence"],
         code=code_digest("lib.evaluation.figures"),
@@ -165,10 +173,12 @@ rule plot_training:
         "<logs>/plot_training.log",
     benchmark:
         "<benchmarks>/plot_training.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=estimate(2000),
+        runtime=estimate(10),
     params:
         tensorboard=str(RESULTS / "tensorboard"),
         code=code_digest("lib.evaluation.curves"),
@@ -193,10 +203,12 @@ rule plot_samples:
         "<logs>/plot_samples.log",
     benchmark:
         "<benchmarks>/plot_samples.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=estimate(1500, per_mb=2),
+        runtime=estimate(10, per_mb=0.05),
     params:
         clips=str(RESULTS / "clips"),
         code=code_digest("lib.evaluation.spectrograms"),
@@ -227,13 +239,16 @@ rule write_report:
         "<logs>/write_report.log",
     benchmark:
         "<benchmarks>/write_report.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=estimate(1500, per_mb=3),
+        runtime=estimate(10, per_mb=0.05),
     params:
         source=config["source"]["path"],
         language=config["source"]["language"],
+        file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
         code=code_digest("lib.evaluation.report"),
     script:

@@ -18,7 +18,8 @@ rule embed_speakers:
     conda:
         "../../envs/speakers.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=estimate(2000, per_mb=4),
+        runtime=estimate(10, per_mb=0.05),
     params:
         sample_rate=config["audio"]["sample_rate"],
         code=code_digest("lib.speakers.embedding"),
@@ -42,7 +43,8 @@ rule cluster_speakers:
     conda:
         "../../envs/speakers.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=estimate(4000, per_mb=30),
+        runtime=estimate(20, per_mb=0.5),
     params:
         settings={k: v for k, v in config["speakers"].items() if k not in ("shards", "overrides")},
         # The user's word, but for the names: those are no reason to build the dataset again.
@@ -64,10 +66,12 @@ rule name_speakers:
         "<logs>/name_speakers.log",
     benchmark:
         "<benchmarks>/name_speakers.tsv"
+    localrule: True
     conda:
         "../../envs/speakers.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=estimate(500),
+        runtime=estimate(5),
     params:
         names=OVERRIDES.names,
         code=code_digest("lib.speakers.naming"),

@@ -22,10 +22,11 @@ rule train_model:
         "<benchmarks>/train_model.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: workflow.cores
+    threads: training_threads()
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=estimate(8000, per_mb=3),
+        runtime=estimate(60, per_mb=0.0125 * config["training"]["epochs"]),
     params:
         settings={k: v for k, v in config["training"].items() if k != "export"},
         results=subpath(output[0], parent=True),
@@ -38,6 +39,7 @@ rule export_model:
     input:
         training="<results>/training.json",
         base_model="<results>/base_model",
+        registry="<results>/speakers/registry.json",
     output:
         directory("<results>/model"),
     log:
@@ -47,7 +49,8 @@ rule export_model:
     conda:
         "../../envs/training.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=estimate(2000),
+        runtime=estimate(10),
     params:
         choice=config["training"]["export"],
         language=config["source"]["language"],

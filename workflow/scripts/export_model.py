@@ -12,4 +12,5 @@ export_trained(
     base_model=Path(snakemake.input.base_model),
     directory=Path(snakemake.output[0]),
     language=snakemake.params.language,
+    registry=Path(snakemake.input.registry),
 )

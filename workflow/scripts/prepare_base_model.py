@@ -11,7 +11,6 @@ prepare_base_model(
     discriminator=snakemake.params.base["discriminator"],
     dataset=Path(snakemake.input.dataset),
     centroids=Path(snakemake.input.centroids),
-    registry=Path(snakemake.input.registry),
     text_policy=snakemake.params.text,
     output=Path(snakemake.output[0]),
     same_speakers=snakemake.params.base["speakers"],

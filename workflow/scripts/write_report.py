@@ -20,5 +20,6 @@ write_report(
     ),
     title=snakemake.params.source,
     language=snakemake.params.language,
+    file=snakemake.params.file,
     output=Path(snakemake.output[0]),
 )
