@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +22,8 @@ from lib.dataset.split import (
     standing_splits,
     write_decisions,
 )
-from lib.files import atomic_path
 from lib.speakers.tables import read_assignments, read_excluded
+from lib.tables import one_line, write_table
 from lib.text.normalise import normalise_text
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,8 @@ def _collect_records(
 
 def _write_rejected(path: Path, selection: Selection) -> None:
     rows = [(r.clip, r.origin, r.stage, r.reason, r.value, r.detail) for r in selection.rejections]
-    _write_table(path, REJECTED_COLUMNS, sorted(rows, key=lambda row: (row[0] or "", row[1])))
+    rows.sort(key=lambda row: (row[0] or "", row[1]))
+    write_table(path, REJECTED_COLUMNS, (map(one_line, row) for row in rows))
 
 
 def _write_manifest(
@@ -180,12 +181,4 @@ def _write_manifest(
             figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}")
             fate = ("accepted", split, candidate.speaker_id, *figures, None, flags)
         rows.append((clip, *fate, text, origin))
-    _write_table(path, MANIFEST_COLUMNS, rows)
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a tab-separated table; None is empty, and no cell has tabs or line ends."""
-    cells = ((" ".join(str("" if v is None else v).split()) for v in row) for row in rows)
-    lines = ["\t".join(row) for row in (header, *cells)]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+    write_table(path, MANIFEST_COLUMNS, (map(one_line, row) for row in rows))

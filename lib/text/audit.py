@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lib.files import atomic_path
+from lib.tables import write_table
 from lib.text.vocabulary import CharacterUse, VocabularyPlan, audit_characters
 
 HEADER = ("character", "name", "count", "clips", "fate")
@@ -26,12 +26,10 @@ def write_audit(
         Whether the tokenizer lowers.
     """
     rows = [
-        (use.character, use.name, str(use.count), str(use.clips), _fate(use, plan))
+        (use.character, use.name, use.count, use.clips, _fate(use, plan))
         for use in audit_characters(texts, vocab, lowercase)
     ]
-    with atomic_path(table) as temporary:
-        lines = ("\t".join(row) + "\n" for row in (HEADER, *rows))
-        temporary.write_text("".join(lines), "utf-8")
+    write_table(table, HEADER, rows)
 
 
 def _fate(use: CharacterUse, plan: VocabularyPlan) -> str:
