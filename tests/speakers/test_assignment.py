@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -303,3 +304,28 @@ def test_labels_that_differ_in_case_only_are_named(caplog):
     _warn_of_spellings(["Anna", "ANNA", "Bob", "anna "])
     assert "'ANNA', 'Anna', 'anna '" in caplog.text
     assert "Bob" not in caplog.text
+
+
+def test_a_clip_that_was_rejected_for_a_while_keeps_its_speaker(room):
+    """With too few clips for a voice of their own, they would join another when they come back."""
+    room.add(0, "a", 8)
+    quiet = room.add(1, "b", 4)
+    before = room.run()
+    assert before["b_00"] != before["a_00"]
+    aside = {clip: room.embeddings.pop(clip) for clip in quiet}
+    room.silent = quiet
+    room.run()
+    room.embeddings |= {clip: aside[clip] for clip in quiet[:2]}
+    room.silent = quiet[2:]
+    assert {clip: room.run()[clip] for clip in quiet[:2]} == {c: before[c] for c in quiet[:2]}
+
+
+def test_a_clip_that_is_gone_from_the_source_is_forgotten(room):
+    room.add(0, "a", 8)
+    gone = room.add(1, "b", 4)
+    room.run()
+    for clip in gone:
+        del room.embeddings[clip]
+    room.run()
+    record = json.loads((room.root / "state/speakers.json").read_text())
+    assert not set(gone) & record["clips"].keys()
