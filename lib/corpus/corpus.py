@@ -5,7 +5,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Problem, Row
@@ -33,8 +33,11 @@ class Corpus:
         """Return a digest that changes exactly when these fields of these clips change."""
         chosen = sorted(self.clips if ids is None else set(ids))
         values = [[id_, *(getattr(self.clips[id_], field) for field in fields)] for id_ in chosen]
-        content = json.dumps(values, default=asdict, ensure_ascii=True)
-        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        return _digest(values)
+
+    def digest_problems(self) -> str:
+        """Return a digest that changes exactly when the rows that are no clips do."""
+        return _digest([astuple(problem) for problem in self.problems])
 
     def known_speakers(self) -> dict[str, str]:
         """Return the user's own label of every clip that has one."""
@@ -97,6 +100,11 @@ def read_audio(clip: Clip) -> bytes:
     from lib.corpus.shards import read_bytes
 
     return read_bytes(clip.audio)
+
+
+def _digest(values: object) -> str:
+    content = json.dumps(values, default=asdict, ensure_ascii=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def _to_clip(row: Row, fingerprints: FingerprintCache) -> Clip | Problem:

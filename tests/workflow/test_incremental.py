@@ -264,3 +264,19 @@ def test_two_runs_at_once_are_refused(project):
 def test_the_demo_rows_are_what_these_tests_think():
     assert len(demo_rows()) == 202
     assert len(NEW) == 3
+
+
+def test_a_new_bad_row_is_listed_at_the_next_run(project):
+    project.write_source({**project.source(), "gone.webm": "This recording was never made."})
+    outcome = project.run("dataset")
+    assert outcome.jobs == {"build_dataset": 1}
+    listed = project.column("rejected.tsv", "origin", "reason")
+    assert listed["metadata.csv line 26"] == "missing_file"
+    assert project.run("--dry-run", "dataset").nothing_to_do
+
+
+def test_changed_embedding_code_computes_the_vectors_anew(project):
+    edit(project.folder / "lib/speakers/embedding.py", "\nMIN_PART = 2", "\nMIN_PART = 2 + 0")
+    assert project.run("dataset").jobs["embed_speakers"] == 2
+    for log in (project.results / "logs/embed_speakers").glob("*.log"):
+        assert " 0 vectors kept" in log.read_text("utf-8")

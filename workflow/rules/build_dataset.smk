@@ -28,6 +28,7 @@ rule build_dataset:
         # Which characters are replaced, not by what: that is the base model's concern.
         replaced=sorted(config["text"]["mapping"]),
         transcripts=CORPUS.digest("text", "fingerprint"),
+        problems=CORPUS.digest_problems(),
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/split.tsv"),
