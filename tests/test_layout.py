@@ -29,7 +29,7 @@ ROOMS = {
     "training": {"vits", "text", "dataset"},
     "evaluation": {"vits", "audio", "speakers", "text", "training", "dataset", "corpus"},
 }
-SHARED = {"files", "tables", "logs", "settings", "provenance", "locking"}
+SHARED = {"files", "tables", "lfs", "logs", "settings", "provenance", "locking"}
 HEAVY = {"librosa", "resemblyzer", "datasets"}
 
 

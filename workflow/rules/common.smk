@@ -45,6 +45,7 @@ try:
         Path(config["source"]["path"]),
         Columns(**config["source"]["columns"]),
         cache=RESULTS / "source",
+        record=RESULTS / "state/ids.json",
     )
     # Reads the record of speaker ids too: that it is whole should be known before the work.
     OVERRIDES = read_overrides(
@@ -71,6 +72,11 @@ if CORPUS.problems:
         f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
         f"{CORPUS.problems[0].detail}"
     )
+
+if CORPUS.notes:
+    shown = "\n".join(f"  {note.origin}: {note.detail}" for note in CORPUS.notes[:5])
+    more = f"\n  and {len(CORPUS.notes) - 5} more" if len(CORPUS.notes) > 5 else ""
+    logger.warning(f"Of {config['source']['path']} you should know:\n{shown}{more}")
 
 
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
