@@ -9,7 +9,7 @@ from typing import Protocol
 from lib.audio.table import read_measurements
 from lib.dataset.assemble import Record, write_dataset
 from lib.dataset.candidate import Candidate
-from lib.dataset.select import Selection, check_rejected_share, select_clips
+from lib.dataset.select import NO_NUMBERS, Selection, check_rejected_share, select_clips
 from lib.dataset.settings import DatasetSettings
 from lib.dataset.split import (
     TRAIN,
@@ -25,6 +25,7 @@ from lib.dataset.split import (
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import one_line, write_table
 from lib.text.normalise import normalise_text
+from lib.text.numbers import NumberWriter
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def build_dataset(
     state: Path,
     *,
     replaced: Collection[str],
+    numbers: NumberWriter = NO_NUMBERS,
     dataset: Path,
     manifest: Path,
     rejected: Path,
@@ -98,6 +100,8 @@ def build_dataset(
         Durable record of the split, updated.
     replaced
         Characters that `text.mapping` writes otherwise.
+    numbers
+        How `text.write_numbers` and `text.number_words` write numbers out.
     dataset
         Directory of the `DatasetDict` to write.
     manifest
@@ -115,6 +119,7 @@ def build_dataset(
         read_excluded(excluded),
         seniors=decisions.keys(),
         replaced=replaced,
+        numbers=numbers,
     )
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)

@@ -15,6 +15,7 @@ def write_audit(
     vocab: Mapping[str, int],
     lowercase: bool,
     table: Path,
+    language: str = "",
 ) -> None:
     """Write one row per character, those that the base did not know first.
 
@@ -24,10 +25,12 @@ def write_audit(
         What was decided for `texts` and `vocab`.
     lowercase
         Whether the tokenizer lowers.
+    language
+        ISO 639 code, for lower case.
     """
     rows = [
         (use.character, use.name, use.count, use.clips, _fate(use, plan))
-        for use in audit_characters(texts, vocab, lowercase)
+        for use in audit_characters(texts, vocab, lowercase, language)
     ]
     write_table(table, HEADER, rows)
 

@@ -25,6 +25,7 @@ from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.audit import write_audit
+from lib.text.characters import name_character
 from lib.text.frontend import TextFrontend
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 from lib.training.data import read_rows
@@ -131,6 +132,7 @@ def prepare_base_model(
     registry: Path,
     text_policy: Mapping[str, Any],
     output: Path,
+    language: str = "",
 ) -> None:
     """Find a base model, fit it to a dataset and write it.
 
@@ -144,6 +146,8 @@ def prepare_base_model(
         Voice vectors and names of the speakers, as rule cluster_speakers writes them.
     text_policy
         Configuration section `text`: what to do with characters that the base does not know.
+    language
+        ISO 639 code of the language spoken.
 
     Raises
     ------
@@ -164,23 +168,20 @@ def prepare_base_model(
         origin = _digest(model)
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
-        frontend = TextFrontend(
-            dict(text_policy["mapping"]), text_policy["han_to_pinyin"], tokenizer.is_uroman
-        )
+        frontend = TextFrontend.from_config(text_policy, language, tokenizer.is_uroman)
         frontend.save(directory)
-        if frontend.transliterates:
-            texts = frontend.transliterate(texts)
+        texts, mapping = frontend.prepare(texts)
         plan = plan_vocabulary(
             texts,
             tokenizer.encoder,
             policy=text_policy["unknown_characters"],
-            mapping={} if frontend.transliterates else frontend.mapping,
+            mapping=mapping,
             lowercase=tokenizer.normalize,
             new_letters=text_policy["new_letters"],
+            language=language,
         )
-        write_audit(
-            plan, texts, tokenizer.encoder, tokenizer.normalize, directory / "vocabulary.tsv"
-        )
+        table = directory / "vocabulary.tsv"
+        write_audit(plan, texts, tokenizer.encoder, tokenizer.normalize, table, language)
         model = add_tokens(model, list(plan.added.values()))
         _save_tokenizer(tokenizer, plan, directory)
         tokenizer = VitsTokenizer.from_pretrained(directory)
@@ -348,7 +349,7 @@ def _find_unalignable(
 
 def _unwritable(offending: str) -> str:
     if offending:
-        return f"characters that the base does not know: {' '.join(offending)}"
+        return f"characters that the base does not know: {' '.join(map(name_character, offending))}"
     return "no character of the text is in the vocabulary"
 
 

@@ -14,4 +14,5 @@ prepare_base_model(
     registry=Path(snakemake.input.registry),
     text_policy=snakemake.params.text,
     output=Path(snakemake.output[0]),
+    language=snakemake.params.language,
 )
