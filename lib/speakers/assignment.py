@@ -259,9 +259,18 @@ class _Case:
         return speaker_id(self.next_number - 1)
 
     def _identify_labels(self) -> dict[str, str]:
-        """Return the speaker of every label: its own, that of a voice it now names, or a new."""
+        """Return the speaker of every label: its own, that of a voice it now names, or a new.
+
+        A label that the source no longer has may be written otherwise now, as `1` for `1.0`: the
+        speaker goes with its clips.
+        """
         ids = {row.label: key for key, row in self.earlier.speakers.items() if row.label}
-        unnamed = {k for k, row in self.earlier.speakers.items() if not (row.label or row.given)}
+        used = set(self.labels.values())
+        unnamed = {
+            key
+            for key, row in self.earlier.speakers.items()
+            if row.label not in used and not row.given
+        }
         decided = self.earlier.decisions
         pairs = Counter(
             (label, decided[clip].speaker)

@@ -76,7 +76,7 @@ if CORPUS.problems:
 if CORPUS.notes:
     shown = "\n".join(f"  {note.origin}: {note.detail}" for note in CORPUS.notes[:5])
     more = f"\n  and {len(CORPUS.notes) - 5} more" if len(CORPUS.notes) > 5 else ""
-    logger.warning(f"Of {config['source']['path']} you should know:\n{shown}{more}")
+    logger.warning(f"Notes on {config['source']['path']}:\n{shown}{more}")
 
 
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
