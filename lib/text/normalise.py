@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection, Sequence
+from functools import cache
 
 # Zero-width joiners are part of the spelling of Persian, Hindi and other languages.
 JOINERS = "\u200c\u200d"
@@ -31,8 +32,17 @@ def normalise_text(text: str) -> str:
     or invisible characters: what a reader sees does not change. Of an emoji nothing stays but the
     symbol itself.
     """
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+    if any(map(_needs_care, set(text))):
+        text = _keep_visible(text)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+@cache
+def _needs_care(character: str) -> bool:
+    return character in BLANKS + JOINERS or _is_invisible(character)
+
+
+def _keep_visible(text: str) -> str:
     visible: list[str] = []
     for at, character in enumerate(text):
         if character in BLANKS:
@@ -42,7 +52,7 @@ def normalise_text(text: str) -> str:
                 visible.append(character)
         elif not _is_invisible(character):
             visible.append(character)
-    return " ".join(unicodedata.normalize("NFC", "".join(visible)).split())
+    return "".join(visible)
 
 
 def text_key(text: str) -> str:
