@@ -64,6 +64,7 @@ def read_rows(
     elif (source / "state.json").is_file():
         yield from _read_saved_split(source, source, columns, cache)
     elif tables := find_tables(source):
+        yield from _note_unread(source, tables)
         for table in tables:
             yield from _read_table(source, table, columns)
     elif shards := [path for depth in DEPTHS for path in _match(source, f"{depth}*.parquet")]:
@@ -112,6 +113,24 @@ def _find_metadata(source: Path) -> list[Table]:
         if found:
             return [Table(path, METADATA_READERS[path.suffix]) for path in sorted(found)]
     return []
+
+
+def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
+    """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
+    read = {table.path for table in tables}
+    names = [f"metadata{suffix}" for suffix in METADATA_READERS]
+    for name in (*names, "*.parquet", "state.json", "wav.scp"):
+        found = [path for depth in DEPTHS for path in _match(source, depth + name)]
+        unread = [path for path in found if not {path, path.parent} & read]
+        if unread:
+            first = ", ".join(str(path.relative_to(source)) for path in unread[:3])
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+            taken = ", ".join(str(table.path.relative_to(source)) for table in tables[:3])
+            yield Note(
+                f"{first}{more}",
+                f"not read, since {taken} is: move what does not belong to the source away, or set "
+                "source.path to the other",
+            )
 
 
 def _find_loose_tables(source: Path) -> list[Table]:

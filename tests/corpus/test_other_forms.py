@@ -267,3 +267,15 @@ def test_a_struct_of_paths_alone(tmp_path):
     audio = [{"path": f"{key}.webm"} for key in TEXTS]
     pq.write_table(pa.table({"audio": audio, "text": list(TEXTS.values())}), tmp_path / "x.parquet")
     assert {key: read_audio(clip) for key, clip in read(tmp_path).clips.items()} == AUDIO
+
+
+@pytest.mark.parametrize("other", ["train/metadata.csv", "data/train.parquet", "old/state.json"])
+def test_what_is_not_read_beside_a_table_is_named(tmp_path, other):
+    write_files(tmp_path)
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.webm,x\n")
+    assert not read(tmp_path).notes
+    (tmp_path / other).parent.mkdir()
+    (tmp_path / other).write_bytes(b"")
+    (note,) = read(tmp_path).notes
+    assert note.origin == other
+    assert note.detail.startswith("not read, since metadata.csv is")
