@@ -39,7 +39,8 @@ ID_NAMES = ("id",)
 SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "spk_id")
 # Where nothing else names the audio, in a table with `|`.
 BARE_AUDIO_NAMES = ("id", "file")
-OTHER_NAMES = ("duration", "language", "lang", "locale", "gender", "age", "accent", "emotion")
+# Where a text is spoken within a longer recording.
+PART_NAMES = ("start", "start_time", "start_ms", "begin", "segment_start", "onset")
 NORMALISED_NAMES = ("normalised", "normalized", "normalised_text", "normalized_text")
 HEADER_WORDS = frozenset(
     (*AUDIO_NAMES, *TEXT_NAMES, *ID_NAMES, *SPEAKER_NAMES, *BARE_AUDIO_NAMES, *NORMALISED_NAMES)

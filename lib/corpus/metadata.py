@@ -29,6 +29,10 @@ from lib.corpus.locate import names_audio
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # What programs write for an empty cell; alone it is no transcript. "Null" is a word in German.
 EMPTY_WORDS = frozenset(("nan", "NaN", "NAN", "<NA>", "#N/A", "NaT"))
+_PART = (
+    "it is a part of a longer recording (offset), which is not cut here: write each part to a file "
+    "of its own"
+)
 EMPTY_LABELS = frozenset(("None", "none", "null", "NULL", "N/A", "n/a"))
 
 
@@ -160,6 +164,9 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
             row = json.loads(line) if isinstance(line, str) else line
             if not isinstance(row, dict):
                 raise ValueError(f"a {type(row).__name__}")
+            if row.get("offset") not in (None, 0):
+                problems.append(_damaged(origin, _PART))
+                continue
             rows.append((origin, row))
         except ValueError as error:
             problems.append(_damaged(origin, f"not a JSON object: {error}"))

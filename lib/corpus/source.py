@@ -8,7 +8,13 @@ from typing import Any
 from lib import lfs
 from lib.corpus import metadata as formats
 from lib.corpus.clip import AudioLocation, Columns, CorpusError, Note, Problem, Row
-from lib.corpus.columns import EMBEDDED_NAMES, SPEAKER_NAMES, plain_name, resolve_columns
+from lib.corpus.columns import (
+    EMBEDDED_NAMES,
+    PART_NAMES,
+    SPEAKER_NAMES,
+    plain_name,
+    resolve_columns,
+)
 from lib.corpus.fingerprint import FingerprintCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
@@ -281,13 +287,20 @@ def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | P
 
 
 def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[Note]:
-    """Say which column is not read though it seems to tell who speaks."""
+    """Say which column is not read though it seems to matter."""
     found = [name for name in metadata.names if plain_name(name) in SPEAKER_NAMES]
     if columns.speaker is None and found:
         yield Note(
             label,
             f"its column {found[0]!r} is not read: if it says who speaks, set "
             f"source.columns.speaker to {found[0]}",
+        )
+    parts = [name for name in metadata.names if plain_name(name) in PART_NAMES]
+    if parts:
+        yield Note(
+            label,
+            f"its column {parts[0]!r} is not read: if rows are parts of longer recordings, write "
+            "each part to a file of its own first",
         )
 
 

@@ -12,7 +12,7 @@ from itertools import combinations
 # (UTS 39), without those that are tones, stress or letters of another script.
 APOSTROPHES = (
     "'\u2019\u02bc\u2018\u02bb\u201b\u02bd`\u00b4\u2032\u2035\uff07\uff40\u02b9\u02be\u02bf"
-    "\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
+    "\u201a\u2039\u203a\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
 )
 QUOTATION_MARKS = (
     '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u2e42'
@@ -60,6 +60,13 @@ def join_words(text: str, vocab: Container[str]) -> str:
             if all(unicodedata.category(text[n])[0] in "LM" for n in (at - 1, at + 1)):
                 written[at] = hyphen
     return "".join(written)
+
+
+def respell(text: str, respellings: Mapping[str, str]) -> str:
+    """Write sequences as `find_respellings` says."""
+    for sequence, character in respellings.items():
+        text = text.replace(sequence, character)
+    return text
 
 
 def find_respellings(vocab: Mapping[str, int]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from lib.text.characters import (
     find_respellings,
     find_spelling,
     join_words,
+    respell,
     spell_nearest,
     spell_with_known,
     write_out,
@@ -100,13 +101,10 @@ def prepare_texts(
 ) -> dict[str, str]:
     """Return texts as the tokenizer is to see them, before unknown characters are dealt with."""
     respellings = find_respellings(vocab)
-    prepared = {}
-    for clip, text in texts.items():
-        lowered = lower_text(normalise_text(text), vocab, lowercase, language)
-        for sequence, character in respellings.items():
-            lowered = lowered.replace(sequence, character)
-        prepared[clip] = lowered
-    return prepared
+    return {
+        clip: respell(lower_text(normalise_text(text), vocab, lowercase, language), respellings)
+        for clip, text in texts.items()
+    }
 
 
 def audit_characters(
@@ -179,7 +177,7 @@ def plan_vocabulary(
     def lower(text: str) -> str:
         return lower_text(text, vocab, lowercase, language)
 
-    writer = _Writer(vocab, policy, mapping, lower)
+    writer = _Writer(vocab, policy, mapping, lower, find_respellings(vocab))
     written = {clip: writer.write(text) for clip, text in given.items()}
     rest = sorted({c for text in written.values() for c in text if c not in vocab})
     added = rest if policy == "extend" else []
@@ -212,20 +210,22 @@ class _Writer:
         policy: str,
         mapping: Mapping[str, str],
         lower: Callable[[str], str],
+        respellings: Mapping[str, str],
     ) -> None:
         self.vocab = vocab
         self.policy = policy
         self.mapping = mapping
         self.lower = lower
+        self.respellings = respellings
         self.replaced: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self._forms: dict[str, str] = {}
 
     def write(self, text: str) -> str:
         """Apply the user's replacements, then write unknown characters with known ones."""
-        mapped = self.lower(replace_characters(text, self.mapping))
-        joined = join_words(mapped, self.vocab)
-        for before, after in zip(mapped, joined, strict=True):
+        plain = self._write_out(self.lower(replace_characters(text, self.mapping)))
+        joined = join_words(plain, self.vocab)
+        for before, after in zip(plain, joined, strict=True):
             if before != after:
                 self._note(before, after)
         written = []
@@ -235,6 +235,19 @@ class _Writer:
                 self._note(character, form)
             written.append(form)
         return " ".join("".join(written).split())
+
+    def _write_out(self, text: str) -> str:
+        """Write out compatibility forms; what they are composed of may be one letter together."""
+        plain = {c: form for c in set(text) if c not in self.vocab and (form := write_out(c))}
+        if not plain:
+            return text
+        for character in text:
+            if character in plain:
+                self._note(character, plain[character])
+        forms = {c: "".join(self.mapping.get(k, k) for k in form) for c, form in plain.items()}
+        written = "".join(forms.get(c, c) for c in text)
+        lowered = self.lower(unicodedata.normalize("NFC", written))
+        return respell(lowered, self.respellings)
 
     def _note(self, character: str, form: str) -> None:
         # What a dash is elsewhere says more than that it is a hyphen within words.
@@ -247,9 +260,6 @@ class _Writer:
             return character
         if character not in self._forms:
             form = _rewrite(character, self.vocab, self.policy)
-            if form is None and (plain := write_out(character)):
-                parts = self.lower("".join(self.mapping.get(c, c) for c in plain))
-                form = "".join(c if c == character else self._write_character(c) for c in parts)
             self._forms[character] = character if form is None else form
         return self._forms[character]
 
@@ -304,8 +314,6 @@ def _rewrite(character: str, vocab: Mapping[str, int], policy: str) -> str | Non
     known = known or spell_with_known(character, vocab)
     if known is not None:
         return known
-    if write_out(character):
-        return None
     category = unicodedata.category(character)
     if category[0] in "PS":
         return " " if category == "Pd" and " " in vocab else ""

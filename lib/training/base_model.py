@@ -36,6 +36,7 @@ from lib.training.hub import (
     find_base_model,
     find_discriminators,
     generator_file,
+    spoken_language,
 )
 from lib.training.likeness import nearest_rows
 from lib.training.settings import TrainingSettings
@@ -168,6 +169,7 @@ def prepare_base_model(
         origin = _digest(model)
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
+        language = spoken_language(language, source)
         frontend = TextFrontend.from_config(text_policy, language, tokenizer.is_uroman)
         frontend.save(directory)
         texts, mapping = frontend.prepare(texts)

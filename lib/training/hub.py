@@ -101,6 +101,13 @@ def _romanises(config: Path | None) -> bool:
     return config is not None and bool(json.loads(config.read_text("utf-8")).get("is_uroman"))
 
 
+def spoken_language(language: str, source: str) -> str:
+    """Return the language that is configured, else that of an MMS voice; "" where none is known."""
+    if language not in ("", "und"):
+        return language
+    return source.removeprefix(MMS_PREFIX) if source.startswith(MMS_PREFIX) else ""
+
+
 def is_prepared(directory: Path, source: str) -> bool:
     """Whether a directory already holds this base, prepared: then nothing is needed of the Hub."""
     try:

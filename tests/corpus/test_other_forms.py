@@ -279,3 +279,19 @@ def test_what_is_not_read_beside_a_table_is_named(tmp_path, other):
     (note,) = read(tmp_path).notes
     assert note.origin == other
     assert note.detail.startswith("not read, since metadata.csv is")
+
+
+def test_parts_of_longer_recordings_are_not_taken_for_whole_ones(tmp_path):
+    write_files(tmp_path, ".wav")
+    rows = [
+        {"audio_filepath": "a.wav", "text": "x", "offset": 0.0},
+        {"audio_filepath": "b.wav", "text": "y", "offset": 2.5},
+    ]
+    (tmp_path / "manifest.json").write_text("\n".join(map(json.dumps, rows)))
+    corpus = read(tmp_path)
+    assert texts(corpus) == {"a": "x"}
+    assert "part of a longer recording" in corpus.problems[0].detail
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / "metadata.csv").write_text("file_name,text,start,end\na.wav,x,0,1\n")
+    (note,) = read(tmp_path).notes
+    assert "'start' is not read" in note.detail

@@ -138,6 +138,7 @@ def test_characters_are_named():
         ("ŉ", "'n"),
         ("ĳs", "ijs"),
         ("ﬃ", "ffi"),
+        ("\u201aa\u2018 \u2039b\u203a", "'a' 'b'"),
     ],
 )
 def test_compatibility_forms_are_written_out(policy, text, written):
@@ -248,3 +249,10 @@ def test_every_character_has_a_fate_that_is_true(tmp_path_factory, text, policy)
     for use in audit_characters({"a": text}, VOCAB):
         told = use.known or use.character in plan.added or use.character in plan.replaced
         assert told or "a" in plan.rejected, use
+
+
+def test_forms_that_are_one_letter_together_are_composed():
+    """Narrow katakana have their marks apart."""
+    vocab = {c: n for n, c in enumerate("ガバカハ ")}
+    assert write("ｶﾞ ﾊﾞｶ", vocab, "reject") == "ガ バカ"
+    assert write("ｶﾞ\u0958", {"ガ": 0, "\u0958": 1}, "reject") == "ガ\u0958"

@@ -18,6 +18,7 @@ from lib.training.hub import (
     find_discriminators,
     generator_file,
     is_prepared,
+    spoken_language,
 )
 from lib.training.tiny import write_tiny_model
 from tests.training.fake_hub import FakeHub, serve
@@ -306,3 +307,16 @@ def test_a_pointer_of_git_lfs_is_no_base(tmp_path, name):
     (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     with pytest.raises(BaseModelError, match=f"{name} is a Git LFS pointer.*git lfs pull"):
         check_base_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "expected"),
+    [
+        ("tur", "facebook/mms-tts-hak", "tur"),
+        ("und", "facebook/mms-tts-tur", "tur"),
+        ("", "facebook/mms-tts-azj-script_latin", "azj-script_latin"),
+        ("und", "my/model", ""),
+    ],
+)
+def test_the_language_is_the_configured_one_else_that_of_the_base(language, source, expected):
+    assert spoken_language(language, source) == expected
