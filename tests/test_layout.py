@@ -29,7 +29,17 @@ ROOMS = {
     "training": {"vits", "text", "dataset"},
     "evaluation": {"vits", "audio", "speakers", "text", "training", "dataset", "corpus"},
 }
-SHARED = {"files", "logs", "settings", "provenance", "locking", "numba_cache", "progress"}
+SHARED = {
+    "files",
+    "lfs",
+    "locking",
+    "logs",
+    "numba_cache",
+    "progress",
+    "provenance",
+    "settings",
+    "tables",
+}
 HEAVY = {"librosa", "resemblyzer", "datasets"}
 
 

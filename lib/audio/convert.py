@@ -19,6 +19,8 @@ from lib.files import write_json
 REASONS = ("undecodable", "empty", "no_audio", "too_short", "too_long", "silent")
 NO_SAMPLES = np.zeros(0, np.int16)
 FULL_SCALE = 32768
+# Codecs add up to so many seconds of padding: a clip of just the bound is not beyond it.
+TOLERANCE = 0.05
 
 
 def convert(
@@ -30,7 +32,7 @@ def convert(
     machine (disk full, no permission) raise.
     """
     try:
-        recording = decode(audio, settings.sample_rate, settings.max_duration)
+        recording = decode(audio, settings.sample_rate, settings.max_duration + TOLERANCE)
     except DecodeError as error:
         return reject(Measurement(clip_id), error.reason, str(error), None, wav, sidecar, settings)
     measured = Measurement(clip_id, source=recording.source, warnings=recording.warnings)
@@ -47,7 +49,7 @@ def convert(
     samples = recording.samples
     if settings.trim_silence:
         samples, measured = _trim(samples, spectrogram, measured, settings)
-        if samples.size < settings.min_duration * settings.sample_rate:
+        if samples.size < (settings.min_duration - TOLERANCE) * settings.sample_rate:
             detail = f"audio.min_duration is {settings.min_duration} s, silence not counted"
             left = samples.size / settings.sample_rate
             return reject(measured, "too_short", detail, left, wav, sidecar, settings)
@@ -110,9 +112,9 @@ def reject(
 def _duration_fault(recording: Recording, settings: AudioSettings) -> tuple[str, str, float] | None:
     """Return reason, detail and value if the clip is too short or too long."""
     duration = recording.source.duration
-    if duration < settings.min_duration:
+    if duration < settings.min_duration - TOLERANCE:
         return "too_short", f"audio.min_duration is {settings.min_duration} s", duration
-    if duration > settings.max_duration:
+    if duration > settings.max_duration + TOLERANCE:
         return "too_long", f"audio.max_duration is {settings.max_duration} s", duration
     return None
 

@@ -8,9 +8,12 @@ from itertools import groupby
 import av
 import numpy as np
 import soxr
+from av.stream import Disposition
 
+from lib import lfs
 from lib.audio.clipping import count_clipped
 from lib.audio.measurement import Source
+from lib.audio.timeline import Gaps, fill_gaps
 
 # Float files can hold anything; beyond 180 dB above full scale it is damage, not sound.
 LARGEST_AMPLITUDE = 1e9
@@ -20,6 +23,7 @@ LOW_FREQUENCY_CHANNELS = {"LFE", "LFE2"}
 NO_PROTOCOLS = {"protocol_whitelist": "none"}
 MAX_PLANES = 8
 UNKNOWN_SIZE = 0x7FFF0000
+SILENT_AMPLITUDE = 0.001  # -60 dBFS: a track below it has no speech
 INTEGER_BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
 
 
@@ -38,20 +42,23 @@ class Recording:
     samples: np.ndarray
     source: Source
     warnings: tuple[str, ...]
+    filled: float = 0.0  # s of silence put into gaps of the time stamps; part of the samples
 
 
 def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
-    """Return the first audio track of a file, mixed to mono and resampled.
+    """Return the audio track of a file that has sound, mixed to mono and resampled.
 
-    What can be decoded of a damaged file is returned, with warnings. Decoding stops soon after
-    `max_duration` seconds, so that a file cannot fill the memory.
+    Of several tracks the default one is taken, or the next if that is silent. Gaps in the time
+    stamps are filled with silence. What can be decoded of a damaged file is returned. Warnings
+    tell of all that. Decoding stops soon after `max_duration` seconds, so that a file cannot fill
+    the memory.
     """
     if not audio:
         raise DecodeError("empty", "the file has no content")
+    if lfs.is_pointer(audio):
+        raise DecodeError("undecodable", f"this {lfs.ADVICE}")
     try:
-        # "replace": tags in an unknown encoding are no reason to refuse the audio.
-        with av.open(io.BytesIO(audio), options=NO_PROTOCOLS, metadata_errors="replace") as file:
-            recording = _decode_container(file, sample_rate, max_duration)
+        recording = _decode_tracks(audio, sample_rate, max_duration)
     except (DecodeError, MemoryError):
         raise
     except Exception as error:
@@ -73,15 +80,56 @@ def _stated_size(audio: bytes) -> int:
     return stated if stated < UNKNOWN_SIZE else 0
 
 
-def _decode_container(
-    file: av.container.InputContainer, sample_rate: int, max_duration: float
+def _open(audio: bytes) -> av.container.InputContainer:
+    # "replace": tags in an unknown encoding are no reason to refuse the audio.
+    return av.open(io.BytesIO(audio), options=NO_PROTOCOLS, metadata_errors="replace")
+
+
+def _decode_tracks(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
+    """Return the first track with sound, the default one first; a warning tells of the others."""
+    with _open(audio) as file:
+        if not file.streams.audio:
+            name = file.format.name
+            raise DecodeError("no_audio", f"there is no audio track in this {name} file")
+        defaults = [bool(track.disposition & Disposition.default) for track in file.streams.audio]
+    order = sorted(range(len(defaults)), key=lambda track: not defaults[track])
+    faults: list[str] = []
+    silent: Recording | None = None
+    for track in order:
+        try:
+            with _open(audio) as file:
+                recording = _decode_track(file, track, sample_rate, max_duration)
+        except DecodeError as error:
+            if len(order) == 1:
+                raise
+            faults.append(f"track {track + 1} cannot be used ({error})")
+            continue
+        if len(order) == 1:
+            return recording
+        if np.abs(recording.samples).max(initial=0) > SILENT_AMPLITUDE:
+            return _tell_track(recording, track, len(order), faults)
+        silent = silent or _tell_track(recording, track, len(order), faults)
+        faults.append(f"track {track + 1} is silent")
+    if silent is None:
+        raise DecodeError("undecodable", "; ".join(faults))
+    return silent
+
+
+def _tell_track(recording: Recording, track: int, count: int, faults: list[str]) -> Recording:
+    because = f", since {' and '.join(faults)}" if faults else ", the default one"
+    warning = f"tracks: of {count} audio tracks number {track + 1} was taken{because}"
+    return replace(recording, warnings=(warning, *recording.warnings))
+
+
+def _decode_track(
+    file: av.container.InputContainer, track: int, sample_rate: int, max_duration: float
 ) -> Recording:
-    if not file.streams.audio:
-        raise DecodeError("no_audio", f"there is no audio track in this {file.format.name} file")
-    stream = file.streams.audio[0]
+    stream = file.streams.audio[track]
     warnings: list[str] = []
+    gaps = Gaps()
     parts, duration, first, clipped, decoded = [], 0.0, None, 0, 0
-    frames = _packed(_limit(_frames(file, stream, warnings), max_duration))
+    whole = fill_gaps(_packed(_frames(file, stream, warnings)), gaps)
+    frames = _limit(whole, max_duration)
     # Almost always one group; some files change their format on the way.
     for key, group in groupby(frames, key=lambda f: (f.sample_rate, f.format.name, f.layout.name)):
         members = list(group)
@@ -96,7 +144,10 @@ def _decode_container(
     if first is None:
         reason = "undecodable" if warnings else "empty"
         raise DecodeError(reason, "; ".join(["there is not one sample to decode", *warnings]))
+    if gaps.count:
+        warnings.append(gaps.describe())
     if stated := _stated_duration(file, stream):
+        stated -= gaps.length - gaps.filled
         if duration < 0.95 * stated - 0.1 and duration <= max_duration:
             warnings.append(f"truncated: {duration:.2f} s decoded, the header says {stated:.2f} s")
     source = Source(
@@ -107,7 +158,7 @@ def _decode_container(
         duration=duration,
         clipped_share=round(clipped / decoded, 6) if decoded else 0.0,
     )
-    return Recording(np.concatenate(parts), source, tuple(warnings))
+    return Recording(np.concatenate(parts), source, tuple(warnings), gaps.filled)
 
 
 def _frames(

@@ -1,13 +1,12 @@
 """The measurements of all clips as one table."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from lib.audio.measurement import Measurement, Source, read_sidecar
-from lib.files import atomic_path
+from lib.tables import one_line, read_table, write_table
 
 SOURCE_COLUMNS = tuple(f"source_{field.name}" for field in fields(Source))
 COLUMNS = tuple(
@@ -26,23 +25,12 @@ WARNING_SEPARATOR = " | "
 def collect_measurements(sidecars: Iterable[Path], table: Path) -> None:
     """Write one row per sidecar, sorted by clip: tab-separated, empty where there is no figure."""
     measurements = sorted(map(read_sidecar, sidecars), key=lambda measured: measured.clip)
-    with atomic_path(table) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write("\t".join(COLUMNS) + "\n")
-        for measured in measurements:
-            file.write("\t".join(map(_to_cell, _flatten(measured))) + "\n")
+    write_table(table, COLUMNS, (map(_to_cell, _flatten(row)) for row in measurements))
 
 
 def read_measurements(table: Path) -> dict[str, Measurement]:
     """Return the measurements in a table that `collect_measurements` wrote, by clip."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        header = tuple(next(rows, ()))
-        if header != COLUMNS:
-            raise ValueError(
-                f"{table}: got columns {', '.join(header) or 'none'}, expected "
-                f"{', '.join(COLUMNS)}: delete it and run again"
-            )
-        return {row[0]: _unflatten(dict(zip(COLUMNS, row, strict=True))) for row in rows}
+    return {row["clip"]: _unflatten(row) for row in read_table(table, COLUMNS)}
 
 
 def _flatten(measured: Measurement) -> list[Any]:
@@ -58,10 +46,7 @@ def _flatten(measured: Measurement) -> list[Any]:
 
 
 def _to_cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    # Messages may quote a file's content; a cell holds neither tabs nor line ends.
-    return "" if value is None else " ".join(str(value).split())
+    return str(value).lower() if isinstance(value, bool) else one_line(value)
 
 
 def _unflatten(cells: dict[str, str]) -> Measurement:

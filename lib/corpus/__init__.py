@@ -3,7 +3,7 @@
 Importing this costs next to nothing: pyarrow is loaded only for sources that need it.
 """
 
-from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Problem
+from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem
 from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Columns",
     "Corpus",
     "CorpusError",
+    "Note",
     "Problem",
     "load_corpus",
     "read_audio",

@@ -34,7 +34,7 @@ class AudioLocation:
 class Clip:
     """One recording with its transcript."""
 
-    id: str  # safe as a file name, decided by the clip's own row alone
+    id: str  # safe as a file name; once given it stays, see lib.corpus.id_record
     text: str
     fingerprint: str  # digest of the audio bytes; changes exactly when they do
     audio: AudioLocation
@@ -54,13 +54,23 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something about a source that the user should know, though nothing is left out for it."""
+
+    origin: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a source, before it is known whether it is fit to be a clip."""
 
     origin: str
     name: str | None  # what the id is made from; None: from the content
+    key: str | None  # tells rows of one name apart: the file's path with its extension
     text: str | None
     audio: AudioLocation
     fingerprint: str | None  # None: the file has yet to be read
     speaker: str | None
     session: str | None
+    note: str | None = None  # how the file was found, where it is called otherwise

@@ -5,12 +5,14 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
-from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Problem, Row
+from lib import lfs
+from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem, Row
 from lib.corpus.fingerprint import FingerprintCache, digest_file
-from lib.corpus.ids import clip_id, hashed_id
+from lib.corpus.id_record import Identity, IdRecord
+from lib.corpus.ids import clip_id
 from lib.corpus.locate import forget_folders
 from lib.corpus.source import read_rows
 from lib.files import atomic_path
@@ -24,50 +26,116 @@ INDEX_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Clips by id, in the order of their ids, and the rows that could not become clips."""
+    """Clips by id, in the order of their ids, and the rows that could not become clips.
+
+    `notes` say what was done about rows that are clips all the same.
+    """
 
     clips: dict[str, Clip]
     problems: list[Problem]
+    notes: list[Note] = field(default_factory=list)
 
     def digest(self, *fields: str, ids: Iterable[str] | None = None) -> str:
         """Return a digest that changes exactly when these fields of these clips change."""
         chosen = sorted(self.clips if ids is None else set(ids))
         values = [[id_, *(getattr(self.clips[id_], field) for field in fields)] for id_ in chosen]
-        content = json.dumps(values, default=asdict, ensure_ascii=True)
-        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        return _digest(values)
+
+    def digest_problems(self) -> str:
+        """Return a digest that changes exactly when the rows that are no clips do."""
+        return _digest([astuple(problem) for problem in self.problems])
 
     def known_speakers(self) -> dict[str, str]:
         """Return the user's own label of every clip that has one."""
         return {clip.id: clip.speaker for clip in self.clips.values() if clip.speaker}
 
 
-def read_corpus(path: Path, columns: Columns, cache: Path | None) -> Corpus:
-    """Read a source, and leave an index of it in the folder `cache` for `load_corpus`."""
+def read_corpus(
+    path: Path, columns: Columns, cache: Path | None, record: Path | None = None
+) -> Corpus:
+    """Read a source, and leave an index of it in the folder `cache` for `load_corpus`.
+
+    Parameters
+    ----------
+    record
+        Durable record of the clips' ids, updated; None decides by the source alone.
+
+    Raises
+    ------
+    CorpusError
+        If the source as a whole cannot be read, or no row of it can be used.
+    """
     fingerprints = FingerprintCache(cache and cache / FINGERPRINTS_NAME)
     forget_folders()
-    clips: dict[str, Clip] = {}
+    rows: list[Row] = []
+    prints: list[str] = []
     problems: list[Problem] = []
-    lowered: set[str] = set()
+    notes: list[Note] = []
     for row in read_rows(path, columns, fingerprints):
-        clip = row if isinstance(row, Problem) else _to_clip(row, fingerprints)
-        if isinstance(clip, Problem):
-            problems.append(replace(clip, clip=clip.clip and clip_id(clip.clip)))
+        if isinstance(row, Note):
+            notes.append(row)
             continue
-        if clip.id not in clips and clip.id.lower() in lowered:
-            # File systems that ignore case would store both clips in one file.
-            clip = replace(clip, id=hashed_id(clip.id))
-        if clip.id in clips:
-            problems.append(_duplicate(clip, clips[clip.id]))
+        checked = row if isinstance(row, Problem) else _check(row, fingerprints)
+        if isinstance(checked, Problem):
+            problems.append(replace(checked, clip=checked.clip and clip_id(checked.clip)))
         else:
-            lowered.add(clip.id.lower())
-            clips[clip.id] = clip
+            rows.append(row)
+            prints.append(checked)
+    clips = _identify(rows, prints, problems, IdRecord(record), cache)
     if not clips:
         raise CorpusError(_nothing_usable(path, problems))
+    notes += [Note(row.origin, row.note) for row in rows if row.note]
     fingerprints.save()
-    corpus = Corpus(dict(sorted(clips.items())), problems)
+    corpus = Corpus(dict(sorted(clips.items())), problems, notes)
     if cache:
         _write_index(corpus, cache / INDEX_NAME)
     return corpus
+
+
+def _identify(
+    rows: list[Row],
+    prints: list[str],
+    problems: list[Problem],
+    record: IdRecord,
+    cache: Path | None,
+) -> dict[str, Clip]:
+    """Return the clips by id, and note the rows that are there a second time."""
+    recordings = [
+        Identity(row.name or print_, row.key or row.name or print_, print_)
+        for row, print_ in zip(rows, prints, strict=True)
+    ]
+    ids = record.assign(recordings, _former_ids(rows, prints, cache) if record.is_new else ())
+    first: dict[tuple[str, str], Row] = {}
+    clips: dict[str, Clip] = {}
+    for row, recording, id_ in zip(rows, recordings, ids, strict=True):
+        before = first.setdefault((recording.name, recording.fingerprint), row)
+        if id_ is None:
+            problems.append(_duplicate(row, before, recording))
+        else:
+            clips[id_] = Clip(
+                id=id_,
+                text=row.text,
+                fingerprint=recording.fingerprint,
+                audio=row.audio,
+                speaker=row.speaker,
+                session=row.session,
+                origin=row.origin,
+            )
+    if clips:
+        record.save()
+    return clips
+
+
+def _former_ids(rows: list[Row], prints: list[str], cache: Path | None) -> list[str | None]:
+    """Return the ids that an earlier version gave, from the index that it left."""
+    if cache is None or not (cache / INDEX_NAME).is_file():
+        return []
+    try:
+        former = load_corpus(cache).clips.values()
+    except CorpusError:
+        return []
+    ids = {(clip.audio, clip.fingerprint): clip.id for clip in former}
+    return [ids.get((row.audio, print_)) for row, print_ in zip(rows, prints, strict=True)]
 
 
 def load_corpus(path: Path) -> Corpus:
@@ -82,12 +150,13 @@ def load_corpus(path: Path) -> Corpus:
             for fields in content["clips"]
         ]
         problems = [Problem(**fields) for fields in content["problems"]]
+        notes = [Note(**fields) for fields in content.get("notes", ())]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(
             f"{index}: not an index of a source ({error}): start the workflow again, which "
             "writes it anew"
         ) from error
-    return Corpus({clip.id: clip for clip in clips}, problems)
+    return Corpus({clip.id: clip for clip in clips}, problems, notes)
 
 
 def read_audio(clip: Clip) -> bytes:
@@ -99,36 +168,33 @@ def read_audio(clip: Clip) -> bytes:
     return read_bytes(clip.audio)
 
 
-def _to_clip(row: Row, fingerprints: FingerprintCache) -> Clip | Problem:
+def _digest(values: object) -> str:
+    content = json.dumps(values, default=asdict, ensure_ascii=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def _check(row: Row, fingerprints: FingerprintCache) -> str | Problem:
+    """Return the digest of a row's audio, or why the row is no clip."""
     if row.text is None:
         return Problem(row.name, row.origin, "missing_text", "the row has no transcript")
+    if row.fingerprint:
+        return row.fingerprint
+    path = Path(row.audio.path)
     try:
-        fingerprint = row.fingerprint or _file_fingerprint(row.audio.path, fingerprints)
+        stat = path.stat()
+        if stat.st_size < lfs.MAX_SIZE and lfs.is_pointer_file(path):
+            return Problem(row.name, row.origin, "missing_file", f"{path} {lfs.ADVICE}")
+        return fingerprints.look_up(str(path), stat, lambda: digest_file(str(path)))
     except OSError as error:
-        detail = f"{row.audio.path}: {error.strerror}"
-        return Problem(row.name, row.origin, "missing_file", detail)
-    return Clip(
-        id=clip_id(row.name or fingerprint),
-        text=row.text,
-        fingerprint=fingerprint,
-        audio=row.audio,
-        speaker=row.speaker,
-        session=row.session,
-        origin=row.origin,
-    )
+        return Problem(row.name, row.origin, "missing_file", f"{path}: {error.strerror}")
 
 
-def _file_fingerprint(path: str, fingerprints: FingerprintCache) -> str:
-    return fingerprints.look_up(path, Path(path).stat(), lambda: digest_file(path))
-
-
-def _duplicate(clip: Clip, first: Clip) -> Problem:
-    same = "the same" if clip.fingerprint == first.fingerprint else "other"
+def _duplicate(row: Row, first: Row, recording: Identity) -> Problem:
     detail = (
-        f"{first.origin} has the same id and {same} audio and comes first: give each row its own "
+        f"{first.origin} has the same id and the same audio and comes first: give each row its own "
         "file name, or name a column of ids in source.columns.id"
     )
-    return Problem(clip.id, clip.origin, "duplicate_id", detail)
+    return Problem(clip_id(recording.name), row.origin, "duplicate_id", detail)
 
 
 def _nothing_usable(path: Path, problems: list[Problem]) -> str:
@@ -143,14 +209,23 @@ def _nothing_usable(path: Path, problems: list[Problem]) -> str:
     )
 
 
+def _clip_fields(clip: Clip) -> dict[str, object]:
+    """Return what `asdict` does, in a tenth of its time."""
+    values = {name: getattr(clip, name) for name in Clip.__slots__}
+    audio = clip.audio
+    return {**values, "audio": {"path": audio.path, "column": audio.column, "row": audio.row}}
+
+
 def _write_index(corpus: Corpus, path: Path) -> None:
     """Write the index, unless it is there already: its time stamp tells when it changed."""
     content = {
         "version": INDEX_VERSION,
-        "clips": [asdict(clip) for clip in corpus.clips.values()],
+        "clips": [_clip_fields(clip) for clip in corpus.clips.values()],
         "problems": [asdict(problem) for problem in corpus.problems],
+        "notes": [asdict(note) for note in corpus.notes],
     }
-    encoded = json.dumps(content, indent=0).encode("ascii")
+    # Without indentation: with it Python's slow encoder takes a third of a start.
+    encoded = json.dumps(content).encode("ascii")
     if path.is_file() and path.read_bytes() == encoded:
         return
     logger.info("%s: %d clips, %d problems", path, len(corpus.clips), len(corpus.problems))

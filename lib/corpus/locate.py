@@ -1,72 +1,250 @@
 """From the file names in a source to files, none of them outside the source."""
 
+import difflib
 import os
 import stat
+import unicodedata
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from lib.corpus.clip import AudioLocation, Problem
+from lib.corpus.ids import name_of_file
 
-NOT_AUDIO = {".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt"}
+NOT_AUDIO = {".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".md", ".yaml"}
+AUDIO_SUFFIXES = frozenset(
+    ".aac .aif .aifc .aiff .amr .au .caf .flac .m4a .mka .mp2 .mp3 .mp4 .mpga .oga .ogg .opus .ra "
+    ".snd .sph .spx .wav .weba .webm .wma .wv .3gp".split()
+)
+# Folders beside a table that are looked into where the table itself does not name them.
+AUDIO_FOLDERS = ("wavs", "wav", "clips", "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of the source.
+
+    Attributes
+    ----------
+    location
+        Where it is.
+    name
+        What its id is made from: its path below the folder of the table, without extension.
+    key
+        The same with its extension, which tells files of one name apart.
+    note
+        What was done to find it, where it is not called what the table says.
+    """
+
+    location: AudioLocation
+    name: str | None
+    key: str | None
+    note: str | None = None
 
 
 def locate_file(
     folder: Path, name: str, origin: str, absolute_allowed: bool = False
-) -> AudioLocation | Problem:
-    """Return where the file called `name` is, relative to `folder`, or why it is not used."""
+) -> Found | Problem:
+    """Find the audio that a row names.
+
+    In this order: the very file; the same in `wavs/` and its like; with any extension; written
+    with other slashes, case or Unicode form; for an absolute path of elsewhere, its longest end
+    that is there. Only one file may fit.
+
+    Parameters
+    ----------
+    folder
+        Folder of the table.
+    absolute_allowed
+        Whether an absolute path may lead out of it.
+    """
     if not name:
         return Problem(None, origin, "missing_file", "the row names no audio file")
     if "\0" in name:
         return Problem(None, origin, "unsafe_path", f"{name!r} holds a NUL character")
     path = os.path.normpath(os.path.join(folder, name))
-    if _escapes(folder, path) and not (absolute_allowed and os.path.isabs(name)):
-        return Problem(None, origin, "unsafe_path", f"{name!r} leads out of {folder}")
-    try:
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
-    except OSError as error:
-        detail = f"{path}: {error.strerror}"
-        if os.path.islink(path):
-            detail = f"{path} is a link that points nowhere: {os.readlink(path)}"
-        return Problem(None, origin, "missing_file", detail)
-    if not is_file:
-        return Problem(None, origin, "missing_file", f"{path} is not a regular file")
-    return AudioLocation(path)
+    inside = not _escapes(folder, path)
+    if inside or (absolute_allowed and os.path.isabs(name)):
+        if _is_file(path):
+            key = _name_within(folder, path, name)
+            return Found(AudioLocation(path), name_of_file(key), key)
+    forms = _relative_forms(folder, name)
+    for form in forms:
+        found = _find_plainly(folder, form) or _find_loosely(folder, form)
+        if isinstance(found, _Several):
+            return found.at(origin)
+        if found and form != name and not found.note:
+            return replace(found, note=f"{name!r} is taken to be {found.key!r}")
+        if found:
+            return found
+    if not (inside and forms) and not (absolute_allowed and os.path.isabs(name)):
+        detail = f"{name!r} leads out of {folder}: put the recordings below the folder of the table"
+        return Problem(None, origin, "unsafe_path", detail)
+    return Problem(None, origin, "missing_file", _describe_missing(folder, path))
 
 
-def locate_by_id(folder: Path, name: str, origin: str) -> AudioLocation | Problem:
-    """Return the audio of an LJSpeech row: in `wavs/` or beside the table, with any extension."""
-    for base in (folder / "wavs", folder):
-        path = os.path.normpath(os.path.join(base, name))
-        if _escapes(base, path) or "\0" in name:
-            return Problem(None, origin, "unsafe_path", f"{name!r} leads out of {folder}")
-        directory, stem = os.path.split(path)
-        if found := _files_by_stem(directory).get(stem):
-            return locate_file(folder, os.path.relpath(found, folder), origin)
-    detail = f"no file {name}.* in {folder / 'wavs'} or {folder}"
-    return Problem(None, origin, "missing_file", detail)
+def names_audio(folder: Path, cell: str) -> bool:
+    """Whether a cell names a recording: a file that is there, or a name with an audio extension."""
+    cell = cell.strip()
+    if not cell or "\0" in cell or len(cell) > 1000:
+        return False
+    if os.path.splitext(cell)[1].lower() in AUDIO_SUFFIXES and " " not in os.path.basename(cell):
+        return True
+    path = os.path.normpath(os.path.join(folder, cell))
+    return (not _escapes(folder, path) and _is_file(path)) or bool(_find_plainly(folder, cell))
 
 
 def forget_folders() -> None:
     """Look at the folders again, next time a file is looked for in them."""
+    _bases.cache_clear()
+    _names.cache_clear()
+    _entries.cache_clear()
     _files_by_stem.cache_clear()
 
 
-def _escapes(folder: Path, path: str) -> bool:
-    root = os.path.normpath(folder)
-    # A relative source may itself start with "..": only what is below it counts.
-    return os.path.relpath(path, root).split(os.sep, 1)[0] == os.pardir
+@dataclass(frozen=True, slots=True)
+class _Several:
+    """More than one file fits a name."""
+
+    name: str
+    paths: list[str]
+
+    def at(self, origin: str) -> Problem:
+        detail = f"{self.name!r} fits {' and '.join(map(repr, self.paths))}: write which one"
+        return Problem(None, origin, "missing_file", detail)
+
+
+def _relative_forms(folder: Path, name: str) -> list[str]:
+    """Return a name as it may stand below the folder, the longest first."""
+    slashed = name.replace("\\", "/")
+    drive = len(slashed) > 1 and slashed[1] == ":"
+    if not (os.path.isabs(name) or slashed.startswith("/") or drive):
+        inside = not _escapes(folder, os.path.normpath(os.path.join(folder, slashed)))
+        return [slashed] if inside else []
+    parts = [part for part in slashed.split("/") if part not in ("", ".", "..")]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _find_plainly(folder: Path, name: str) -> Found | None:
+    """Return the file in the folder or in one for audio, also by its name without extension."""
+    first, *others = _bases(folder)
+    for base in (first, *others):
+        directory, entry = os.path.split(os.path.normpath(os.path.join(base, name)))
+        if entry in _names(directory) and not _escapes(base, path := f"{directory}/{entry}"):
+            if _is_file(path):
+                return Found(AudioLocation(path), name_of_file(name), name)
+    for base in (*others, first):
+        directory, stem = os.path.split(os.path.normpath(os.path.join(base, name)))
+        if (path := _files_by_stem(directory).get(stem)) and not _escapes(base, path):
+            # The name has no extension: what follows its last dot belongs to it.
+            return Found(AudioLocation(path), name, os.path.relpath(path, base))
+    return None
+
+
+def _find_loosely(folder: Path, name: str) -> Found | _Several | None:
+    """Return the one file whose path differs in case or Unicode form only."""
+    for base in _bases(folder):
+        fitting = [base]
+        for part in os.path.normpath(name).split("/"):
+            wanted = _fold(part)
+            fitting = [
+                os.path.join(directory, entry)
+                for directory in fitting
+                for entry in _entries(directory).get(wanted, ())
+            ]
+        files = [path for path in fitting if _is_file(path)]
+        if len(files) > 1:
+            return _Several(name, [os.path.relpath(path, base) for path in files])
+        if files:
+            found = os.path.relpath(files[0], base)
+            note = f"{name!r} is taken to be {found!r}, which {_describe_difference(name, found)}"
+            return Found(AudioLocation(files[0]), name_of_file(found), found, note)
+    return None
 
 
 @lru_cache(maxsize=256)
-def _files_by_stem(directory: str) -> dict[str, str]:
-    """Return the files of a folder by their name, with and without its extension."""
-    files: dict[str, str] = {}
+def _bases(folder: Path) -> list[str]:
+    """Return the folder and those of its folders that may hold audio."""
+    inner = [os.path.join(folder, part) for part in AUDIO_FOLDERS]
+    return [os.path.normpath(folder), *filter(os.path.isdir, inner)]
+
+
+def _describe_difference(name: str, found: str) -> str:
+    if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", found):
+        return f"is in another Unicode form ({ascii(name)}, {ascii(found)})"
+    return "is written with other capitals"
+
+
+def _describe_missing(folder: Path, path: str) -> str:
+    if os.path.islink(path):
+        return f"{path} is a link that points nowhere: {os.readlink(path)}"
+    if os.path.exists(path):
+        return f"{path} is not a regular file"
+    directory, name = os.path.split(path)
+    detail = f"{path}: there is no such file"
+    entries = [entry for names in _entries(directory).values() for entry in names]
+    if near := difflib.get_close_matches(name, entries[:5000], n=1, cutoff=0.75):
+        # ascii() shows where two names differ that look alike.
+        return f"{detail}; the table has {ascii(name)}, the nearest file is {ascii(near[0])}"
+    return detail
+
+
+def _name_within(folder: Path, path: str, name: str) -> str:
+    """Return a path as the table has it, but never with what lies above the table's folder."""
+    if not os.path.isabs(name):
+        return name
+    if _escapes(folder, path):
+        return "/".join(path.split(os.sep)[-2:])
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+
+
+def _is_file(path: str) -> bool:
     try:
-        names = sorted(os.listdir(directory))
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _escapes(folder: Path | str, path: str) -> bool:
+    root = os.path.normpath(folder)
+    if path.startswith(f"{root}/") and "/.." not in path:
+        return False
+    # A relative source may itself start with "..": only what is below it counts.
+    if os.path.relpath(path, root).split(os.sep, 1)[0] != os.pardir:
+        return False
+    # An absolute path may name the same folder by another way, around a link.
+    real = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
+    return not os.path.isabs(path) or real.split(os.sep, 1)[0] == os.pardir
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+@lru_cache(maxsize=1024)
+def _names(directory: str) -> frozenset[str]:
+    """Return what is in a folder."""
+    try:
+        return frozenset(os.listdir(directory))
     except OSError:
-        return files
-    for name in names:
+        return frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _entries(directory: str) -> dict[str, list[str]]:
+    """Return what is in a folder, by its name without case and Unicode form."""
+    entries: dict[str, list[str]] = {}
+    for name in sorted(_names(directory)):
+        entries.setdefault(_fold(name), []).append(name)
+    return entries
+
+
+@lru_cache(maxsize=1024)
+def _files_by_stem(directory: str) -> dict[str, str]:
+    """Return the audio files of a folder by their name without extension."""
+    files: dict[str, str] = {}
+    for name in sorted(_names(directory)):
         stem, extension = os.path.splitext(name)
         if extension.lower() not in NOT_AUDIO:
             files.setdefault(stem, os.path.join(directory, name))
-    return files | {os.path.basename(path): path for path in files.values()}
+    return files

@@ -1,18 +1,39 @@
 """Rows of metadata files: what the text formats hold, before anyone looks for the audio."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lib.corpus.clip import CorpusError, Problem
+from lib import lfs
+from lib.corpus.clip import Columns, CorpusError, Problem
+from lib.corpus.columns import (
+    AUDIO_NAMES,
+    BARE_AUDIO_NAMES,
+    LJSPEECH_COLUMNS,
+    NORMALISED_NAMES,
+    guess_columns,
+    is_header,
+    name_rows,
+    plain_name,
+    resolve_columns,
+)
+from lib.corpus.delimited import Line, parse_delimited
+from lib.corpus.locate import names_audio
 
-LJSPEECH_COLUMNS = ("id", "text", "normalised")
-LJSPEECH_AUDIO = "id"  # the audio's name is the id itself
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# What programs write for an empty cell; alone it is no transcript. "Null" is a word in German.
+EMPTY_WORDS = frozenset(("nan", "NaN", "NAN", "<NA>", "#N/A", "NaT"))
+_PART = (
+    "it is a part of a longer recording (offset), which is not cut here: write each part to a file "
+    "of its own"
+)
+EMPTY_LABELS = frozenset(("None", "none", "null", "NULL", "N/A", "n/a"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +46,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A metadata file as it is: columns, good rows, and rows that cannot be read."""
+    """A metadata file as it is: what its columns are, good rows, and rows that cannot be read."""
 
-    columns: list[str]
+    columns: Columns
     records: list[Record]
     problems: list[Problem]
+    names: list[str]
 
 
 def read_text(path: Path) -> str:
     """Return the content of a UTF-8 (or marked UTF-16) file."""
     content = path.read_bytes()
+    if lfs.is_pointer(content):
+        raise CorpusError(f"source.path: {path} {lfs.ADVICE}")
     encoding = "utf-16" if content.startswith(UTF16_MARKS) else "utf-8-sig"
     try:
         return content.decode(encoding)
@@ -46,118 +70,211 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def first_line(path: Path) -> str:
-    """Return the first line that is not empty."""
-    return next((line for line in read_text(path).splitlines() if line.strip()), "")
+def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
+    """Read a table of text, with or without a header, whatever separates its columns."""
 
+    def is_audio(cell: str) -> bool:
+        return names_audio(path.parent, cell)
 
-def read_csv(path: Path, label: str) -> Metadata:
-    """Read a table with a header; commas, semicolons or tabs between the columns."""
-    delimiter = max(",;\t", key=first_line(path).count)
-    rows = _csv_rows(read_text(path), label, delimiter=delimiter)
-    header = next(rows, None)
-    if not isinstance(header, tuple):
+    def has_names(cells: Sequence[str]) -> bool:
+        return is_header(cells, chosen) and not is_audio(cells[0])
+
+    table = parse_delimited(read_text(path), label, has_names, is_audio)
+    if not table.rows:
         raise CorpusError(f"{path}: has no header, expected columns file_name and text")
-    columns = [name.strip() for name in header[1]]
-    records: list[Record] = []
-    problems: list[Problem] = []
-    for row in rows:
-        if isinstance(row, Problem):
-            problems.append(row)
-        elif len(row[1]) != len(columns):
-            problems.append(_miscounted(row, f"{len(columns)} (of the header)"))
-        else:
-            records.append(Record(row[0], dict(zip(columns, row[1], strict=True))))
-    return Metadata(columns, records, problems)
+    first = [cell.strip() for cell in table.rows[0].cells]
+    headless = table.delimiter == "|" or any(
+        is_audio(cell) for row in table.rows[:50] for cell in row.cells
+    )
+    rows = table.rows
+    if has_names(first) or not headless:
+        columns, names = _read_header(first, table.delimiter, chosen)
+        rows = rows[1:]
+    else:
+        width = _usual_width(rows)
+        usual = [row.cells for row in _fold_rows(rows, width, table.delimiter, is_audio)]
+        usual = [cells for cells in usual if len(cells) == width]
+        columns, names = name_rows(guess_columns(usual, is_audio, chosen, path), width, chosen)
+    columns = resolve_columns(columns, AUDIO_NAMES, names, path)
+    records, problems = _collect(rows, names, table.delimiter, is_audio)
+    return Metadata(columns, clean_records(records, columns), table.problems + problems, names)
 
 
-def read_ljspeech(path: Path, label: str) -> Metadata:
-    """Read `id|text` or `id|text|normalised`, without quoting and with or without a header."""
-    records: list[Record] = []
-    problems: list[Problem] = []
-    rows = _csv_rows(read_text(path), label, delimiter="|", quoting=csv.QUOTE_NONE)
-    for number, row in enumerate(rows):
-        if isinstance(row, Problem):
-            problems.append(row)
+def _collect(
+    rows: list[Line], names: list[str], delimiter: str, is_audio: Callable[[str], bool]
+) -> tuple[list[Record], list[Problem]]:
+    """Return the rows that have as many cells as there are columns, and the others."""
+    # LJSpeech's last column is not in the file, and the one before it may be left out.
+    ljspeech = names[-1] == LJSPEECH_COLUMNS[-1]
+    width = len(names) - ljspeech
+    records, problems = [], []
+    for row in _fold_rows(rows, width, delimiter, is_audio):
+        cells: list[str | None] = list(row.cells)
+        if ljspeech and len(cells) == width - 1:
+            cells.append(None)
+        if len(cells) != width:
+            problems.append(_miscounted(row, f"{width} ({', '.join(names[:width])})"))
             continue
-        origin, cells = row
-        if len(cells) not in (2, 3):
-            problems.append(_miscounted(row, "2 or 3 (id|text|normalised)"))
-        elif number or cells[0].strip().lower() not in ("id", "file", "file_name"):
+        if ljspeech:
             # Numbers and abbreviations written out, where given, are what is spoken.
-            spoken = next(cell for cell in (*cells[:0:-1], None) if cell is None or cell.strip())
-            named = dict(zip(LJSPEECH_COLUMNS, [*cells, None], strict=False))
-            records.append(Record(origin, named | {"spoken": spoken}))
-    return Metadata([*LJSPEECH_COLUMNS, "spoken"], records, problems)
+            written = (cells[-1], cells[-2])
+            cells.append(next((cell for cell in written if cell and cell.strip()), None))
+        records.append(Record(row.origin, dict(zip(names, cells, strict=True))))
+    return records, problems
 
 
-def read_jsonl(path: Path, label: str) -> Metadata:
-    """Read one JSON object per line."""
-    records: list[Record] = []
+def _read_header(first: list[str], delimiter: str, chosen: Columns) -> tuple[Columns, list[str]]:
+    """Believe the header; in a table with `|` the audio may be called `id` or `file`."""
+    plain = [plain_name(name) for name in first]
+    bare = next((plain.index(name) for name in BARE_AUDIO_NAMES if name in plain), None)
+    if delimiter != "|" or chosen.audio or bare is None or set(plain) & set(AUDIO_NAMES):
+        return chosen, first
+    if len(first) == 3 and bare == 0 and plain[2] in NORMALISED_NAMES:
+        return replace(chosen, audio="id", text=chosen.text or "spoken"), list(LJSPEECH_COLUMNS)
+    text = chosen.text or (first[1 - bare] if len(first) == 2 else None)
+    return replace(chosen, audio=first[bare], text=text), first
+
+
+def _usual_width(rows: list[Line]) -> int:
+    """Return how many cells most rows have; of equally many the smaller number."""
+    widths = Counter(len(row.cells) for row in rows)
+    return min(widths, key=lambda width: (-widths[width], width))
+
+
+def _fold_rows(
+    rows: list[Line], width: int, delimiter: str, is_audio: Callable[[str], bool]
+) -> Iterator[Line]:
+    """Join what a `|` within the text of a two-column table has cut."""
+    for row in rows:
+        if delimiter == "|" and width == 2 and len(row.cells) > 2:
+            if is_audio(row.cells[-1]) and not is_audio(row.cells[0]):
+                cells = [delimiter.join(row.cells[:-1]), row.cells[-1]]
+            else:
+                cells = [row.cells[0], delimiter.join(row.cells[1:])]
+            row = Line(row.origin, cells)
+        yield row
+
+
+def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
+    """Read one JSON object per line, or a list of objects."""
+    rows: list[tuple[str, dict[str, Any]]] = []
     problems: list[Problem] = []
-    # Only line feeds separate: U+2028 and its like may stand within a JSON string.
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        origin = f"{label} line {number}"
+    for origin, line in _json_lines(read_text(path), label):
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError(f"a {type(record).__name__}")
+            row = json.loads(line) if isinstance(line, str) else line
+            if not isinstance(row, dict):
+                raise ValueError(f"a {type(row).__name__}")
+            if row.get("offset") not in (None, 0):
+                problems.append(_damaged(origin, _PART))
+                continue
+            rows.append((origin, row))
         except ValueError as error:
-            detail = f"not a JSON object: {error}"
-            problems.append(Problem(None, origin, "damaged_row", detail))
-            continue
-        records.append(Record(origin, as_text(record)))
-    columns = list(dict.fromkeys(key for record in records for key in record.cells))
-    return Metadata(columns, records, problems)
+            problems.append(_damaged(origin, f"not a JSON object: {error}"))
+    names = list(dict.fromkeys(key for _, row in rows for key in row))
+    columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
+    return typed_metadata(columns, rows, problems, names)
 
 
-def read_parquet(path: Path, label: str) -> Metadata:
+def _json_lines(text: str, label: str) -> Iterator[tuple[str, Any]]:
+    if text.lstrip().startswith("["):
+        with suppress(ValueError):  # its lines may be objects all the same
+            for number, item in enumerate(json.loads(text), 1):
+                yield f"{label} item {number}", item
+            return
+    # Only line feeds separate: U+2028 and its like may stand within a JSON string.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield f"{label} line {number}", line
+
+
+def read_parquet(path: Path, label: str, chosen: Columns) -> Metadata:
     """Read a metadata table in Parquet."""
-    from lib.corpus.shards import column_names, read_cells
+    from lib.corpus import shards
 
-    columns = column_names(path)
-    records = [
-        Record(f"{label} row {number}", as_text(cells))
-        for number, cells in enumerate(read_cells(path, columns), 1)
-    ]
-    return Metadata(columns, records, [])
+    names = shards.column_names(path)
+    columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
+    cells = shards.read_cells(path, used_columns(columns))
+    rows = [(f"{label} row {number}", row) for number, row in enumerate(cells, 1)]
+    return typed_metadata(columns, rows, [], names)
+
+
+def used_columns(columns: Columns) -> list[str]:
+    """Return the names of the columns that are read."""
+    return sorted({name for field in fields(Columns) if (name := getattr(columns, field.name))})
+
+
+def typed_metadata(
+    columns: Columns,
+    rows: list[tuple[str, dict[str, Any]]],
+    problems: list[Problem],
+    names: list[str],
+) -> Metadata:
+    """Return rows with values of any type as rows of texts."""
+    records, wanted = [], used_columns(columns)
+    for origin, row in rows:
+        try:
+            records.append(Record(origin, as_text({name: row.get(name) for name in wanted})))
+        except ValueError as error:
+            problems.append(_damaged(origin, str(error)))
+    return Metadata(columns, clean_records(records, columns), problems, names)
 
 
 def as_text(cells: dict[str, Any]) -> dict[str, str | None]:
-    """Return the cells of a typed row as they would stand in a text file."""
-    return {key: None if value is None else str(value) for key, value in cells.items()}
+    """Return the cells of a typed row as they would stand in a text file.
+
+    Raises
+    ------
+    ValueError
+        For a list, an object or bytes, which no text file could hold.
+    """
+    return {key: _cell_text(key, value) for key, value in cells.items()}
 
 
-def _csv_rows(
-    text: str, label: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL
-) -> Iterator[tuple[str, list[str]] | Problem]:
-    """Yield origin and cells of every row that is not empty, or what is wrong with it."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
-    while True:
-        start = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Problem(None, f"{label} line {start}", "damaged_row", str(error))
-            continue
-        if not any(cell.strip() for cell in row):
-            continue
-        if reader.line_num > start:
-            # One missing quote swallows all rows up to the next one: say which.
-            origin = f"{label} lines {start} to {reader.line_num}"
-            detail = "read as one row: a quotation mark is missing, or a text has a line break"
-            yield Problem(None, origin, "damaged_row", detail)
-        elif "\0" in "".join(row):
-            yield Problem(None, f"{label} line {start}", "damaged_row", "holds a NUL character")
-        else:
-            yield f"{label} line {start}", row
+def _cell_text(key: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        # Programs make fractions of whole numbers as soon as a cell of the column is empty.
+        return str(int(value))
+    if isinstance(value, list | tuple | dict | bytes):
+        raise ValueError(
+            f"column {key!r} holds a {type(value).__name__}, expected a text: name another column "
+            "in source.columns"
+        )
+    return str(value)
 
 
-def _miscounted(row: tuple[str, list[str]], expected: str) -> Problem:
-    return Problem(
-        None, row[0], "damaged_row", f"has {len(row[1])} columns, expected {expected}: quote texts"
-    )
+def clean_records(records: list[Record], columns: Columns) -> list[Record]:
+    """Empty the cells that stand for nothing, and write `1.0` as `1` where it is a number's name.
+
+    Tables that programs write say `nan` for an empty cell, and `1.0` for 1 in a column with gaps.
+    """
+    names = [name for name in (columns.speaker, columns.session, columns.id) if name]
+    shortened = {name for name in names if _is_numbers_with_gaps(records, name)}
+    cleaned = []
+    for record in records:
+        cells = dict(record.cells)
+        for name in filter(None, (columns.text, columns.audio, *names)):
+            value = cells.get(name)
+            nothing = EMPTY_WORDS if name == columns.text else EMPTY_WORDS | EMPTY_LABELS
+            if value and value.strip() in nothing:
+                cells[name] = None
+            elif value and name in shortened:
+                cells[name] = value.strip().removesuffix(".0")
+        cleaned.append(Record(record.origin, cells))
+    return cleaned
+
+
+def _is_numbers_with_gaps(records: list[Record], name: str) -> bool:
+    values = [(record.cells.get(name) or "").strip() for record in records]
+    filled = [value for value in values if value and value not in EMPTY_WORDS | EMPTY_LABELS]
+    whole = all(re.fullmatch(r"-?\d+\.0", value) for value in filled)
+    return bool(filled) and len(filled) < len(values) and whole
+
+
+def _damaged(origin: str, detail: str) -> Problem:
+    return Problem(None, origin, "damaged_row", detail)
+
+
+def _miscounted(row: Line, expected: str) -> Problem:
+    return _damaged(row.origin, f"has {len(row.cells)} columns, expected {expected}: quote texts")

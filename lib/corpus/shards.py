@@ -3,6 +3,7 @@
 `datasets` would take 2 s to import at every start of the workflow, and wants torchcodec.
 """
 
+import json
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib import lfs
 from lib.corpus.clip import AudioLocation, CorpusError
 from lib.corpus.fingerprint import digest_bytes
 
@@ -26,15 +28,55 @@ def column_names(path: Path) -> list[str]:
 
 
 def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
-    """Return the rows of some columns without audio."""
+    """Return the rows of some columns without audio; classes go by their names."""
     if path.suffix == ".parquet":
-        return _parquet(path).read(columns=columns).to_pylist()
-    return _arrow_table(str(path), _stamp(path)).select(columns).to_pylist()
+        rows = _parquet(path).read(columns=columns).to_pylist()
+    else:
+        rows = _arrow_table(str(path), _stamp(path)).select(columns).to_pylist()
+    for column, names in _class_names(path).items():
+        if column in columns:
+            for row in rows:
+                row[column] = _class_name(row[column], names, column, path)
+    return rows
+
+
+def read_indices(path: Path) -> list[int]:
+    """Return the rows that a dataset has, from the indices file of an older version."""
+    return _arrow_table(str(path), _stamp(path)).column(0).to_pylist()
+
+
+def _class_names(path: Path) -> dict[str, list[str]]:
+    """Return the names of the classes of every `ClassLabel` column, which holds numbers."""
+    try:
+        told = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = told.get("info", {}).get("features", {})
+        return {
+            column: feature["names"]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, AttributeError, KeyError) as error:
+        raise CorpusError(
+            f"{path}: its features cannot be read ({error}), expected those that datasets writes: "
+            "save the dataset again"
+        ) from error
+
+
+def _class_name(value: Any, names: list[str], column: str, path: Path) -> Any:
+    if not isinstance(value, int) or value == -1:  # datasets' number for no class
+        return None if value == -1 else value
+    if not 0 <= value < len(names):
+        raise CorpusError(
+            f"{path}: column {column!r} holds the class {value}, expected 0 to {len(names) - 1}: "
+            "save the dataset again"
+        )
+    return names[value]
 
 
 def read_paths(path: Path, column: str) -> list[str | None]:
     """Return the file name that each row of an audio column carries, if any."""
     import pyarrow as pa
+    import pyarrow.compute
 
     kind = _audio_type(path, column)
     if pa.types.is_struct(kind):
@@ -44,7 +86,9 @@ def read_paths(path: Path, column: str) -> list[str | None]:
             cells = _parquet(path).read(columns=[f"{column}.path"]).column(column)
         else:
             cells = _arrow_table(str(path), _stamp(path)).column(column)
-        return [name for chunk in cells.chunks for name in chunk.field("path").to_pylist()]
+        # struct_field, unlike .field(), is null where the whole struct is.
+        paths = (pyarrow.compute.struct_field(chunk, "path") for chunk in cells.chunks)
+        return [name for chunk in paths for name in chunk.to_pylist()]
     if _is_text(kind):
         return [row[column] for row in read_cells(path, [column])]
     return [None] * _num_rows(path)
@@ -54,8 +98,10 @@ def digest_rows(path: Path, column: str) -> list[str | None]:
     """Return the digest of each row's embedded audio; None where a row has none."""
     digests: list[str | None] = []
     for chunk in _byte_chunks(path, column):
-        for value in chunk:
+        for row, value in enumerate(chunk):
             content = value.as_buffer() if value.is_valid else None
+            if content is not None and lfs.is_pointer(content[: lfs.MAX_SIZE].to_pybytes()):
+                raise CorpusError(f"{path}: the audio of row {row + 1} {lfs.ADVICE}")
             digests.append(None if content is None else digest_bytes(content))
     return digests or [None] * _num_rows(path)
 
@@ -79,7 +125,8 @@ def read_bytes(location: AudioLocation) -> bytes:
 
 def _byte_chunks(path: Path, column: str) -> "Iterator[pa.Array]":
     """Yield the embedded bytes, a chunk at a time."""
-    if _is_text(_audio_type(path, column)):
+    kind = _audio_type(path, column)
+    if _is_text(kind) or (_is_struct(kind) and "bytes" not in [field.name for field in kind]):
         return
     if path.suffix == ".parquet":
         for batch in _parquet(path).iter_batches(batch_size=64, columns=[column]):
@@ -94,7 +141,8 @@ def _bytes_of(chunk: "pa.Array") -> "pa.Array":
     import pyarrow.compute
 
     # struct_field, unlike .field(), also makes a row null whose struct is null.
-    return pyarrow.compute.struct_field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
+    found = pyarrow.compute.struct_field(chunk, "bytes") if _is_struct(chunk.type) else chunk
+    return found.cast(pa.large_binary()) if pa.types.is_binary_view(found.type) else found
 
 
 def _audio_type(path: Path, column: str) -> "pa.DataType":
@@ -102,9 +150,10 @@ def _audio_type(path: Path, column: str) -> "pa.DataType":
     import pyarrow as pa
 
     kind = _schema(path).field(column).type
-    if pa.types.is_struct(kind) and "bytes" in [field.name for field in kind]:
+    if _is_struct(kind) and {"bytes", "path"} & {field.name for field in kind}:
         return kind
-    if _is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    if _is_text(kind) or any(fits(kind) for fits in binary):
         return kind
     raise CorpusError(
         f"{path}: column {column!r} holds {kind}, expected audio (bytes and path), bytes, or the "
@@ -115,7 +164,14 @@ def _audio_type(path: Path, column: str) -> "pa.DataType":
 def _is_text(kind: "pa.DataType") -> bool:
     import pyarrow as pa
 
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(fits(kind) for fits in texts)
+
+
+def _is_struct(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind)
 
 
 def _schema(path: Path) -> "pa.Schema":
@@ -143,6 +199,7 @@ def _parquet(path: Path) -> Any:
     try:
         return pyarrow.parquet.ParquetFile(path)
     except pa.ArrowException as error:
+        _refuse_pointer(path, error)
         raise CorpusError(f"{path}: not a Parquet file ({error}): download it again") from error
 
 
@@ -154,10 +211,16 @@ def _arrow_table(path: str, stamp: tuple[int, int]) -> "pa.Table":
     try:
         return pa.ipc.open_stream(pa.memory_map(path)).read_all()
     except pa.ArrowException as error:
+        _refuse_pointer(Path(path), error)
         raise CorpusError(
             f"{path}: not an Arrow file as datasets.save_to_disk writes it ({error}): save the "
             "dataset again"
         ) from error
+
+
+def _refuse_pointer(path: Path, error: Exception) -> None:
+    if lfs.is_pointer_file(path):
+        raise CorpusError(f"source.path: {path} {lfs.ADVICE}") from error
 
 
 def _row_group_of(path: Path, row: int) -> tuple[int, int]:

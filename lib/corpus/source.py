@@ -1,35 +1,66 @@
 """Find out what kind of source a path is, and read its rows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from lib import lfs
 from lib.corpus import metadata as formats
-from lib.corpus.clip import AudioLocation, Columns, CorpusError, Problem, Row
+from lib.corpus.clip import AudioLocation, Columns, CorpusError, Note, Problem, Row
+from lib.corpus.columns import (
+    EMBEDDED_NAMES,
+    PART_NAMES,
+    SPEAKER_NAMES,
+    plain_name,
+    resolve_columns,
+)
 from lib.corpus.fingerprint import FingerprintCache
 from lib.corpus.ids import name_of_file
-from lib.corpus.locate import locate_by_id, locate_file
+from lib.corpus.kaldi import is_kaldi, read_kaldi
+from lib.corpus.locate import Found, locate_file
 from lib.corpus.metadata import Metadata, Record
 from lib.files import read_json
 
-FILE_COLUMNS = ("file_name", "path", "audio")
-EMBEDDED_COLUMNS = ("audio", "path", "file_name")
-TEXT_COLUMNS = ("text", "transcription", "transcript", "sentence")
-METADATA_READERS: dict[str, Callable[[Path, str], Metadata]] = {
-    ".csv": formats.read_csv,
+Reader = Callable[[Path, str, Columns], Metadata]
+METADATA_READERS: dict[str, Reader] = {
+    ".csv": formats.read_delimited,
+    ".tsv": formats.read_delimited,
+    ".txt": formats.read_delimited,
     ".jsonl": formats.read_jsonl,
+    ".json": formats.read_jsonl,
     ".parquet": formats.read_parquet,
 }
+DEPTHS = ("", "*/", "*/*/")
+# Words in the names of tables of a corpus that has them in parts: each is read.
+PARTS = {"train", "dev", "valid", "validation", "val", "test", "eval", "filelist"}
+# Of the texts in a folder, most are no tables.
+TABLE_WORDS = PARTS | {"metadata", "transcript", "transcripts", "transcriptions", "list"}
+COMMON_VOICE = "validated.tsv"  # holds what train.tsv, dev.tsv and test.tsv hold, and more
 EXPECTED = (
     "expected a dataset saved with datasets.save_to_disk (state.json or dataset_dict.json), a "
     "folder with metadata.csv, metadata.jsonl or metadata.parquet (columns file_name and text), "
-    "an LJSpeech folder (metadata.csv with id|text), or Parquet files with audio and text"
+    "an LJSpeech folder (metadata.csv with id|text), Common Voice (validated.tsv), a NeMo "
+    "manifest (manifest.json), a Kaldi folder (wav.scp and text), or Parquet files with audio "
+    "and text"
 )
 
 
-def read_rows(source: Path, columns: Columns, cache: FingerprintCache) -> Iterator[Row | Problem]:
-    """Yield the rows of a source, in its order."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file that lists recordings, and how it is read."""
+
+    path: Path
+    read: Reader
+    # Manifests name recordings wherever they are; other tables only what is beside them.
+    absolute: bool = False
+    columns: Columns = Columns()
+
+
+def read_rows(
+    source: Path, columns: Columns, cache: FingerprintCache
+) -> Iterator[Row | Problem | Note]:
+    """Yield the rows of a source, in its order, and what should be known about it."""
     if not source.is_dir():
         found = "is a file" if source.exists() else "does not exist"
         raise CorpusError(f"source.path: {source} {found}, {EXPECTED}")
@@ -38,16 +69,103 @@ def read_rows(source: Path, columns: Columns, cache: FingerprintCache) -> Iterat
             yield from _read_saved_split(source, source / split, columns, cache)
     elif (source / "state.json").is_file():
         yield from _read_saved_split(source, source, columns, cache)
-    elif files := _metadata_files(source):
-        for file in files:
-            yield from _read_metadata_file(source, file, columns)
-    elif shards := _visible(source, "*.parquet") or _visible(source, "*/*.parquet"):
+    elif tables := find_tables(source):
+        yield from _note_unread(source, tables)
+        for table in tables:
+            yield from _read_table(source, table, columns)
+    elif shards := [path for depth in DEPTHS for path in _match(source, f"{depth}*.parquet")]:
         for shard in shards:
             yield from _read_shard(source, shard, columns, cache)
+    elif tables := _find_loose_tables(source):
+        for table in tables:
+            yield from _read_table(source, table, columns)
     else:
-        entries = sorted(source.iterdir())
-        found = ", ".join(map(_name, entries[:5])) or "nothing"
-        raise CorpusError(f"source.path: found {found} in {source}, {EXPECTED}")
+        raise CorpusError(f"source.path: found {_list_entries(source)} in {source}, {EXPECTED}")
+
+
+def find_tables(source: Path) -> list[Table]:
+    """Return the tables of a folder that list its recordings.
+
+    Raises
+    ------
+    CorpusError
+        Where several could be meant.
+    """
+    if tables := _find_metadata(source):
+        return tables
+    for depth in DEPTHS:
+        if found := _match(source, f"{depth}{COMMON_VOICE}"):
+            if len(found) > 1:
+                raise CorpusError(_several(source, found))
+            by_client = Columns(speaker="client_id")
+            return [Table(found[0], formats.read_delimited, columns=by_client)]
+        if found := [path.parent for path in _match(source, f"{depth}wav.scp")]:
+            return [Table(path, read_kaldi, absolute=True) for path in found if is_kaldi(path)]
+    if manifests := [
+        path for suffix in ("json", "jsonl") for path in _match(source, f"*manifest*.{suffix}")
+    ]:
+        return [Table(path, formats.read_jsonl, absolute=True) for path in manifests]
+    return []
+
+
+def _find_metadata(source: Path) -> list[Table]:
+    """Return the metadata files of a folder, else of the folders in it; one in each."""
+    for depth in DEPTHS:
+        names = [f"{depth}metadata{suffix}" for suffix in METADATA_READERS]
+        found = [path for name in names for path in _match(source, name)]
+        folders = [path.parent for path in found]
+        if twice := next((folder for folder in folders if folders.count(folder) > 1), None):
+            raise CorpusError(_several(source, [path for path in found if path.parent == twice]))
+        if found:
+            return [Table(path, METADATA_READERS[path.suffix]) for path in sorted(found)]
+    return []
+
+
+def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
+    """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
+    read = {table.path for table in tables}
+    names = [f"metadata{suffix}" for suffix in METADATA_READERS]
+    for name in (*names, "*.parquet", "state.json", "wav.scp"):
+        found = [path for depth in DEPTHS for path in _match(source, depth + name)]
+        unread = [path for path in found if not {path, path.parent} & read]
+        if unread:
+            first = ", ".join(str(path.relative_to(source)) for path in unread[:3])
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+            taken = ", ".join(str(table.path.relative_to(source)) for table in tables[:3])
+            yield Note(
+                f"{first}{more}",
+                f"not read, since {taken} is: move what does not belong to the source away, or set "
+                "source.path to the other",
+            )
+
+
+def _find_loose_tables(source: Path) -> list[Table]:
+    """Return the one table of a folder whatever its name, or those of its parts."""
+    found = [
+        path
+        for suffix in (".csv", ".tsv", ".jsonl", ".json", ".txt")
+        for path in _match(source, f"*{suffix}")
+        if suffix not in (".txt", ".json") or _has_word(path, TABLE_WORDS)
+    ]
+    if len(found) > 1 and not all(_has_word(path, PARTS) for path in found):
+        raise CorpusError(_several(source, found))
+    return [Table(path, METADATA_READERS[path.suffix]) for path in found]
+
+
+def _has_word(path: Path, words: set[str]) -> bool:
+    return bool(words & set(path.stem.casefold().replace("-", "_").split("_")))
+
+
+def _several(source: Path, paths: list[Path]) -> str:
+    names = ", ".join(str(path.relative_to(source)) for path in paths[:5])
+    return (
+        f"source.path: {source} has {names}, expected one of them: set source.path to the folder "
+        "of one, or move the others away"
+    )
+
+
+def _list_entries(source: Path) -> str:
+    return ", ".join(map(_name, sorted(source.iterdir())[:5])) or "nothing"
 
 
 def _name(entry: Path) -> str:
@@ -57,25 +175,22 @@ def _name(entry: Path) -> str:
     return entry.name if entry.exists() else f"{entry.name} (a link that points nowhere)"
 
 
-def _metadata_files(source: Path) -> list[Path]:
-    """Return the metadata files of a folder, or of its split folders."""
-    for pattern in ("metadata", "*/metadata"):
-        for suffix in METADATA_READERS:
-            if files := _visible(source, pattern + suffix):
-                return files
-    return []
-
-
-def _visible(source: Path, pattern: str) -> list[Path]:
-    """Return the matching files, but not those in hidden folders (.git, .cache)."""
+def _match(source: Path, pattern: str) -> list[Path]:
+    """Return the matching files, but not hidden ones nor those in hidden folders (.git, .cache)."""
     found = [path for path in source.glob(pattern) if path.is_file()]
-    return sorted(path for path in found if not path.relative_to(source).parts[0].startswith("."))
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(source).parts)
+    )
 
 
 def _listed(path: Path, key: str) -> list[Any]:
     try:
         return list(read_json(path)[key])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if lfs.is_pointer_file(path):
+            raise CorpusError(f"source.path: {path} {lfs.ADVICE}") from error
         raise CorpusError(
             f"{path}: has no list {key!r} ({error}), expected a dataset as datasets.save_to_disk "
             "writes it: save it again (source.path)"
@@ -84,107 +199,131 @@ def _listed(path: Path, key: str) -> list[Any]:
 
 def _read_saved_split(
     source: Path, split: Path, columns: Columns, cache: FingerprintCache
-) -> Iterator[Row | Problem]:
-    for file in _listed(split / "state.json", "_data_files"):
-        shard = split / str(file["filename"] if isinstance(file, dict) else file)
-        if not shard.is_file():
-            raise CorpusError(
-                f"{split / 'state.json'}: lists {shard}, which does not exist: save the dataset "
-                "again (source.path)"
-            )
-        yield from _read_shard(source, shard, columns, cache)
+) -> Iterator[Row | Problem | Note]:
+    """Yield the rows of a split; an indices file of older versions says which ones, in order."""
+    state = split / "state.json"
+    shards = [_listed_file(split, file) for file in _listed(state, "_data_files")]
+    indices = read_json(state).get("_indices_data_files") or read_json(state).get("_indices_files")
+    rows = (row for shard in shards for row in _read_shard(source, shard, columns, cache))
+    if not indices:
+        yield from rows
+        return
+    from lib.corpus.shards import read_indices
+
+    everything = list(rows)
+    notes = [row for row in everything if isinstance(row, Note)]
+    found = [row for row in everything if not isinstance(row, Note)]
+    yield from notes
+    for file in indices:
+        for index in read_indices(_listed_file(split, file)):
+            yield found[index]
+
+
+def _listed_file(split: Path, file: Any) -> Path:
+    path = split / str(file["filename"] if isinstance(file, dict) else file)
+    if not path.is_file():
+        raise CorpusError(
+            f"{split / 'state.json'}: lists {path}, which does not exist: save the dataset "
+            "again (source.path)"
+        )
+    return path
 
 
 def _read_shard(
     source: Path, shard: Path, columns: Columns, cache: FingerprintCache
-) -> Iterator[Row | Problem]:
+) -> Iterator[Row | Problem | Note]:
     """Yield the rows of an Arrow or Parquet file with embedded audio or paths to it."""
     from lib.corpus import shards
 
-    columns = _resolve(columns, EMBEDDED_COLUMNS, shards.column_names(shard), shard)
+    names = shards.column_names(shard)
+    columns = resolve_columns(columns, EMBEDDED_NAMES, names, shard)
     digests = cache.look_up(
         f"{shard}:{columns.audio}", shard.stat(), lambda: shards.digest_rows(shard, columns.audio)
     )
-    names = shards.read_paths(shard, columns.audio)
-    others = [columns.text, columns.id, columns.speaker, columns.session]
-    cells = shards.read_cells(shard, sorted(set(filter(None, others))))
-    label = shard.relative_to(source)
-    for row, (digest, name, values) in enumerate(zip(digests, names, cells, strict=True)):
-        record = Record(f"{label} row {row + 1}", formats.as_text(values))
-        audio = AudioLocation(str(shard), columns.audio, row)
+    paths = shards.read_paths(shard, columns.audio)
+    others = replace(columns, audio=None)
+    cells = shards.read_cells(shard, formats.used_columns(others))
+    label = str(shard.relative_to(source))
+    metadata = formats.typed_metadata(
+        others, [(f"{label} row {row}", values) for row, values in enumerate(cells, 1)], [], names
+    )
+    yield from _note_columns(metadata, columns, label)
+    by_origin = {record.origin: record for record in metadata.records}
+    damaged = {problem.origin: problem for problem in metadata.problems}
+    for row, (digest, path) in enumerate(zip(digests, paths, strict=True)):
+        origin = f"{label} row {row + 1}"
+        if origin in damaged:
+            yield damaged[origin]
+            continue
         if digest is None:
-            audio = locate_file(source, name or "", record.origin, absolute_allowed=True)
-        yield _row(record, columns, name and name_of_file(name), audio, digest)
-
-
-def _read_metadata_file(source: Path, path: Path, columns: Columns) -> Iterator[Row | Problem]:
-    """Yield the rows of an audiofolder or an LJSpeech folder."""
-    label = str(path.relative_to(source))
-    if path.suffix == ".csv" and "|" in formats.first_line(path):
-        metadata = formats.read_ljspeech(path, label)
-        columns = _resolve_ljspeech(columns, metadata.columns, path)
-    else:
-        metadata = METADATA_READERS[path.suffix](path, label)
-        columns = _resolve(columns, FILE_COLUMNS, metadata.columns, path)
-    yield from metadata.problems
-    # In a split's own folder, the folder is part of the name.
-    prefix = "" if path.parent == source else f"{path.parent.relative_to(source).as_posix()}/"
-    for record in metadata.records:
-        file_name = (record.cells.get(columns.audio) or "").strip()
-        if columns.audio == formats.LJSPEECH_AUDIO:
-            audio = locate_by_id(path.parent, file_name, record.origin)
-            name = prefix + (
-                name_of_file(file_name) if _names_file(audio, file_name) else file_name
-            )
+            found = locate_file(source, path or "", origin, absolute_allowed=True)
         else:
-            audio = locate_file(path.parent, file_name, record.origin)
-            name = prefix + name_of_file(file_name)
-        yield _row(record, columns, name, audio, None)
+            place = AudioLocation(str(shard), columns.audio, row)
+            # A path of the machine that made the dataset is no part of a name.
+            inner = PureWindowsPath(path).name if path and _is_absolute(path) else path
+            found = Found(place, inner and name_of_file(inner), inner)
+        yield _row(by_origin[origin], columns, found, digest)
 
 
-def _names_file(audio: AudioLocation | Problem, name: str) -> bool:
-    """Whether an LJSpeech id is a file name with its extension: `a.wav`, but not `a.1`."""
-    return isinstance(audio, AudioLocation) and audio.path.endswith(name)
+def _is_absolute(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+
+
+def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | Problem | Note]:
+    """Yield the rows of a table beside its recordings."""
+    folder = table.path if table.path.is_dir() else table.path.parent
+    inner = "" if folder == source else f"{folder.relative_to(source).as_posix()}/"
+    label = inner if table.path.is_dir() else str(table.path.relative_to(source))
+    if chosen.speaker is None:
+        chosen = replace(chosen, speaker=table.columns.speaker)
+    metadata = table.read(table.path, label, chosen)
+    yield from _note_columns(metadata, metadata.columns, label)
+    yield from metadata.problems
+    for record in metadata.records:
+        file_name = (record.cells.get(metadata.columns.audio) or "").strip()
+        found = locate_file(folder, file_name, record.origin, table.absolute)
+        # In a split's own folder, the folder is part of the name.
+        yield _row(record, metadata.columns, found, None, inner, file_name)
+
+
+def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[Note]:
+    """Say which column is not read though it seems to matter."""
+    found = [name for name in metadata.names if plain_name(name) in SPEAKER_NAMES]
+    if columns.speaker is None and found:
+        yield Note(
+            label,
+            f"its column {found[0]!r} is not read: if it says who speaks, set "
+            f"source.columns.speaker to {found[0]}",
+        )
+    parts = [name for name in metadata.names if plain_name(name) in PART_NAMES]
+    if parts:
+        yield Note(
+            label,
+            f"its column {parts[0]!r} is not read: if rows are parts of longer recordings, write "
+            "each part to a file of its own first",
+        )
 
 
 def _row(
     record: Record,
     columns: Columns,
-    name: str | None,
-    audio: AudioLocation | Problem,
+    found: Found | Problem,
     fingerprint: str | None,
+    prefix: str = "",
+    file_name: str | None = None,
 ) -> Row | Problem:
     """Return the row with the cells that `columns` names."""
 
     def cell(column: str | None) -> str | None:
         return ((record.cells.get(column) if column else None) or "").strip() or None
 
-    name = cell(columns.id) or name
-    if isinstance(audio, Problem):
-        return replace(audio, clip=name)
+    name = cell(columns.id)
+    if isinstance(found, Problem):
+        stem = name_of_file(file_name) if file_name else None
+        return replace(found, clip=name or (stem and prefix + stem))
+    key = found.key and prefix + found.key
+    name = name or (found.name and prefix + found.name)
     text, speaker, session = cell(columns.text), cell(columns.speaker), cell(columns.session)
-    return Row(record.origin, name, text, audio, fingerprint, speaker, session)
-
-
-def _resolve(columns: Columns, audio_names: Sequence[str], found: list[str], path: Path) -> Columns:
-    """Return the names that a source's columns really have."""
-    defaults = {"audio": audio_names, "text": TEXT_COLUMNS, "id": ("id",)}
-    resolved: dict[str, str | None] = {}
-    for field in fields(Columns):
-        chosen = getattr(columns, field.name)
-        wanted = [chosen] if chosen else defaults.get(field.name, ())
-        resolved[field.name] = next((name for name in wanted if name in found), None)
-        if resolved[field.name] is None and (chosen or field.name in ("audio", "text")):
-            raise CorpusError(
-                f"{path}: has columns {', '.join(found) or 'none'}, expected "
-                f"{' or '.join(wanted)} for the {field.name}: name the right one in "
-                f"source.columns.{field.name}"
-            )
-    return Columns(**resolved)
-
-
-def _resolve_ljspeech(columns: Columns, found: list[str], path: Path) -> Columns:
-    """Return the columns of an LJSpeech table; what was written out is the text to learn from."""
-    chosen = replace(columns, audio=None, id=None, text=columns.text or "spoken")
-    # The id names the audio, and is taken from there: without an extension, if it has one.
-    return replace(_resolve(chosen, (formats.LJSPEECH_AUDIO,), found, path), id=None)
+    return Row(
+        record.origin, name, key, text, found.location, fingerprint, speaker, session, found.note
+    )

@@ -2,14 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from lib.audio.table import read_measurements
 from lib.dataset.assemble import Record, write_dataset
 from lib.dataset.candidate import Candidate
-from lib.dataset.select import Selection, check_rejected_share, select_clips
+from lib.dataset.select import NO_NUMBERS, Selection, check_rejected_share, select_clips
 from lib.dataset.settings import DatasetSettings
 from lib.dataset.split import (
     TRAIN,
@@ -22,9 +22,10 @@ from lib.dataset.split import (
     standing_splits,
     write_decisions,
 )
-from lib.files import atomic_path
 from lib.speakers.tables import read_assignments, read_excluded
+from lib.tables import one_line, write_table
 from lib.text.normalise import normalise_text
+from lib.text.numbers import NumberWriter
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def build_dataset(
     state: Path,
     *,
     replaced: Collection[str],
+    numbers: NumberWriter = NO_NUMBERS,
     dataset: Path,
     manifest: Path,
     rejected: Path,
@@ -98,6 +100,8 @@ def build_dataset(
         Durable record of the split, updated.
     replaced
         Characters that `text.mapping` writes otherwise.
+    numbers
+        How `text.write_numbers` and `text.number_words` write numbers out.
     dataset
         Directory of the `DatasetDict` to write.
     manifest
@@ -115,6 +119,7 @@ def build_dataset(
         read_excluded(excluded),
         seniors=decisions.keys(),
         replaced=replaced,
+        numbers=numbers,
     )
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)
@@ -158,7 +163,8 @@ def _collect_records(
 
 def _write_rejected(path: Path, selection: Selection) -> None:
     rows = [(r.clip, r.origin, r.stage, r.reason, r.value, r.detail) for r in selection.rejections]
-    _write_table(path, REJECTED_COLUMNS, sorted(rows, key=lambda row: (row[0] or "", row[1])))
+    rows.sort(key=lambda row: (row[0] or "", row[1]))
+    write_table(path, REJECTED_COLUMNS, (map(one_line, row) for row in rows))
 
 
 def _write_manifest(
@@ -180,12 +186,4 @@ def _write_manifest(
             figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}")
             fate = ("accepted", split, candidate.speaker_id, *figures, None, flags)
         rows.append((clip, *fate, text, origin))
-    _write_table(path, MANIFEST_COLUMNS, rows)
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a tab-separated table; None is empty, and no cell has tabs or line ends."""
-    cells = ((" ".join(str("" if v is None else v).split()) for v in row) for row in rows)
-    lines = ["\t".join(row) for row in (header, *cells)]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+    write_table(path, MANIFEST_COLUMNS, (map(one_line, row) for row in rows))

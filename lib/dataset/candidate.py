@@ -49,6 +49,8 @@ class Candidate:
         Whether it was in an earlier dataset: of equal clips these stay.
     unspoken
         Characters of the text that nobody said how to read.
+    annotations
+        Parts of the text that are probably not spoken, as `[laughter]`.
     """
 
     clip: str
@@ -59,6 +61,7 @@ class Candidate:
     speaker: Assignment
     senior: bool = False
     unspoken: str = ""
+    annotations: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:

@@ -90,7 +90,20 @@ def find_unspoken_characters(
                 "unspoken_characters",
                 len(candidate.unspoken),
                 f"the text has {shown}, which can be read in many ways: write it out in the "
-                "transcript, or say how it is read in text.mapping",
+                "transcript, or say how it is read in text.mapping or text.number_words",
+            )
+
+
+def find_annotated(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
+    """Find transcripts with notes, markup or escapes, which would be learnt as words."""
+    for candidate in candidates:
+        if candidate.annotations:
+            shown = ", ".join(dict.fromkeys(candidate.annotations))
+            yield candidate.object_to(
+                "annotations",
+                len(candidate.annotations),
+                f"the text has {shown}, which is probably not spoken: take it out of the "
+                "transcript, or leave the clip out",
             )
 
 
@@ -196,6 +209,7 @@ GATES: dict[str, Callable[[Candidates, DatasetSettings], Iterator[Rejection]]] =
     "too_much_text": find_too_much_text,
     "speech_rate": find_implausible_rates,
     "unspoken_characters": find_unspoken_characters,
+    "annotations": find_annotated,
     "clipped": find_clipped,
     "noisy": find_noisy,
     "mixed_voices": find_mixed_voices,

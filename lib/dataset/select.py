@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lib.audio.measurement import Measurement
@@ -10,12 +10,15 @@ from lib.dataset.candidate import Candidate, Rejection
 from lib.dataset.gates import GATES
 from lib.dataset.settings import DatasetSettings
 from lib.speakers.tables import Assignment
+from lib.text.annotations import find_annotations
 from lib.text.normalise import find_unspoken, normalise_text
+from lib.text.numbers import NumberWriter
 
 logger = logging.getLogger(__name__)
 
 # Reason of a clip that the user leaves out. It says nothing about the recordings.
 EXCLUDED = "excluded_by_user"
+NO_NUMBERS = NumberWriter()
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ def select_clips(
     excluded: Mapping[str, str],
     seniors: Collection[str] = (),
     replaced: Collection[str] = (),
+    numbers: NumberWriter = NO_NUMBERS,
 ) -> Selection:
     """Pass every clip through the gates, one after the other.
 
@@ -66,6 +70,8 @@ def select_clips(
         Clips of an earlier dataset: of equal recordings these stay.
     replaced
         Characters that are written otherwise before the model reads them.
+    numbers
+        How numbers are written out before that.
     """
     selection = Selection()
     for row in problems:
@@ -78,7 +84,7 @@ def select_clips(
             measurements.get(clip),
             assignments.get(clip),
             senior=clip in seniors,
-            replaced=replaced,
+            find_unread=lambda text: find_unspoken(numbers.write(text), replaced),
         )
         if isinstance(outcome, Rejection):
             selection.rejections.append(outcome)
@@ -102,7 +108,7 @@ def _admit(
     speaker: Assignment | None,
     *,
     senior: bool,
-    replaced: Collection[str],
+    find_unread: Callable[[str], str],
 ) -> Candidate | Rejection:
     """Bring together what is known of a clip; what is not sound or has no text stays out."""
     if measured is None:
@@ -124,9 +130,16 @@ def _admit(
             f"clip {clip.id} ({clip.origin}) was converted but has no speaker: "
             "delete the embeddings and the speakers of the results and run again"
         )
-    unspoken = find_unspoken(text, replaced)
     return Candidate(
-        clip.id, clip.origin, text, clip.fingerprint, measured, speaker, senior, unspoken
+        clip.id,
+        clip.origin,
+        text,
+        clip.fingerprint,
+        measured,
+        speaker,
+        senior,
+        unspoken=find_unread(text),
+        annotations=tuple(find_annotations(text)),
     )
 
 

@@ -7,6 +7,7 @@ GATES = (
     "too_much_text",
     "speech_rate",
     "unspoken_characters",
+    "annotations",
     "clipped",
     "noisy",
     "mixed_voices",
@@ -39,6 +40,8 @@ class DatasetSettings:
         is wider by itself.
     unspoken_characters
         Gate: digits and symbols in the text, of which nobody said how they are read.
+    annotations
+        Gate: parts of the text that are probably not spoken, as `[laughter]`.
     clipped
         Gate: a recording whose tops were cut off.
     max_clipped_share
@@ -69,6 +72,7 @@ class DatasetSettings:
     speech_rate: str = "reject"
     speech_rate_factor: float = 3.0
     unspoken_characters: str = "flag"
+    annotations: str = "flag"
     clipped: str = "flag"
     max_clipped_share: float = 0.001
     noisy: str = "flag"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.files import atomic_path
+from lib.tables import read_table, write_table
 from lib.text.normalise import text_key
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ TRAIN, VALIDATION = "train", "validation"
 # From this number of clips on a speaker is always heard in validation.
 ENOUGH_CLIPS = 10
 
-HEADER = "clip\ttext\tsplit\tshare"
+COLUMNS = ("clip", "text", "split", "share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +176,11 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     """Read the record of the split, by clip; without a file nothing was decided yet."""
     if not path.exists():
         return {}
-    lines = path.read_text("utf-8").splitlines()
     try:
-        if lines[:1] != [HEADER]:
-            raise ValueError(f"its first line is {lines[:1]}, expected {HEADER!r}")
-        rows = [line.split("\t") for line in lines[1:]]
-        decisions = {clip: Decision(key, split, float(at)) for clip, key, split, at in rows}
+        decisions = {
+            row["clip"]: Decision(row["text"], row["split"], float(row["share"]))
+            for row in read_table(path, COLUMNS)
+        }
         sides = {row.split for row in decisions.values()}
         if not sides <= {TRAIN, VALIDATION}:
             raise ValueError(f"it has the splits {sorted(sides)}")
@@ -196,7 +195,5 @@ def read_decisions(path: Path) -> dict[str, Decision]:
 
 def write_decisions(path: Path, decisions: Mapping[str, Decision]) -> None:
     """Write the record, atomically."""
-    rows = sorted(decisions.items())
-    lines = [HEADER, *(f"{clip}\t{d.key}\t{d.split}\t{d.share!r}" for clip, d in rows)]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+    rows = ((clip, row.key, row.split, row.share) for clip, row in sorted(decisions.items()))
+    write_table(path, COLUMNS, rows)

@@ -28,8 +28,8 @@ from lib.evaluation.tables import (
     format_duration,
     label_speaker,
     read_names,
-    read_table,
 )
+from lib.tables import read_table
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE}
 MAX_BARS = 40

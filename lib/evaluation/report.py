@@ -16,10 +16,10 @@ from lib.evaluation.tables import (
     describe_doubt,
     format_duration,
     label_speaker,
-    read_table,
 )
 from lib.files import atomic_path, read_json
 from lib.speakers.overrides import describe_place
+from lib.tables import read_table
 
 MAX_ROWS = 200
 # What a page can hold: some 30 kB for each sentence.

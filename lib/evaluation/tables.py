@@ -6,13 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import read_json
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Read a tab-separated table of this workflow: one dictionary per row."""
-    # Not splitlines(): a table of characters may hold those that other scripts end lines with.
-    header, *rows = (line.split("\t") for line in path.read_text("utf-8").split("\n") if line)
-    return [dict(zip(header, row, strict=True)) for row in rows]
+from lib.tables import read_table
 
 
 def read_names(registry: Path) -> dict[str, str]:

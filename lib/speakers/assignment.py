@@ -100,7 +100,7 @@ def assign_speakers(
     names = case.names()
     ruling = judge(overrides, clips, names, set(labels.values()))
     speakers = [ruling.moved.get(*pair) for pair in zip(embeddings.clips, found, strict=True)]
-    record = case.update_registry(found, speakers)
+    record = case.update_registry(found, speakers, clips)
     fixed = np.array([clip in labels or clip in ruling.moved for clip in embeddings.clips])
     doubts = find_doubts(
         embeddings.clips, speakers, case.voices, settings.min_clips, ruling.moved, ruling.merged
@@ -221,10 +221,14 @@ class _Case:
                 speakers[row] = speaker
         return speakers
 
-    def update_registry(self, found: Sequence[str], speakers: Sequence[str]) -> Registry:
-        """Return the record with this round's decisions; clips that are gone leave it.
+    def update_registry(
+        self, found: Sequence[str], speakers: Sequence[str], clips: Collection[str]
+    ) -> Registry:
+        """Return the record with this round's decisions.
 
-        What was `found` is decided; whose the clips are by the user's word is shown.
+        What was `found` is decided; whose the clips are by the user's word is shown. Clips that
+        are gone from the source leave the record. One of the source's `clips` that has no vector
+        this time, since it was rejected, keeps the decision that it had.
         """
         names = self.names()
         labels = {key: label for label, key in self.label_ids.items()}
@@ -241,13 +245,13 @@ class _Case:
                 find_centroid(self.vectors[heard]) if heard else old.centroid,
                 given.get(key) or (old.given if old else None),
             )
-        clips, digests = self.embeddings.clips, self.embeddings.digests
-        decisions = map(Decision, found, digests)
+        kept = {clip: row for clip, row in self.record.decisions.items() if clip in clips}
+        decisions = map(Decision, found, self.embeddings.digests)
         return Registry(
             next_number=self.next_number,
             settings=asdict(self.settings),
             speakers=entries,
-            decisions=dict(zip(clips, decisions, strict=True)),
+            decisions=kept | dict(zip(self.embeddings.clips, decisions, strict=True)),
         )
 
     def _new_speaker(self) -> str:
@@ -255,9 +259,18 @@ class _Case:
         return speaker_id(self.next_number - 1)
 
     def _identify_labels(self) -> dict[str, str]:
-        """Return the speaker of every label: its own, that of a voice it now names, or a new."""
+        """Return the speaker of every label: its own, that of a voice it now names, or a new.
+
+        A label that the source no longer has may be written otherwise now, as `1` for `1.0`: the
+        speaker goes with its clips.
+        """
         ids = {row.label: key for key, row in self.earlier.speakers.items() if row.label}
-        unnamed = {k for k, row in self.earlier.speakers.items() if not (row.label or row.given)}
+        used = set(self.labels.values())
+        unnamed = {
+            key
+            for key, row in self.earlier.speakers.items()
+            if row.label not in used and not row.given
+        }
         decided = self.earlier.decisions
         pairs = Counter(
             (label, decided[clip].speaker)

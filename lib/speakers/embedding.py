@@ -5,16 +5,18 @@ alone takes two seconds and pulls in librosa and torch.
 """
 
 import hashlib
+import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from lib.audio.wav import read_wav
-from lib.speakers.shard import Embedding, read_shard, write_shard
+from lib.speakers.shard import Embedding, read_made_with, read_shard, write_shard
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ def embed_clips(
     sample_rate: int = 16000,
     threads: int = 1,
     device: str | None = None,
+    code: str = "",
 ) -> None:
     """Write the voice vector of every clip that has sound into `shard`.
 
@@ -64,7 +67,8 @@ def embed_clips(
     shard
         Parquet file to write.
     previous
-        Earlier version of the shard: vectors of WAV files whose bytes did not change are kept.
+        Earlier version of the shard: vectors of WAV files whose bytes did not change are kept,
+        if they were computed with the same code, encoder and settings.
     sample_rate
         Of the WAV files.
     threads
@@ -72,8 +76,11 @@ def embed_clips(
     device
         `cpu` or `cuda`; None takes a GPU where torch sees one. One that cannot be used, or has no
         room, is passed over with a warning.
+    code
+        Digest of the code that computes vectors.
     """
-    known = _read_previous(previous)
+    made_with = _describe_making(sample_rate, code)
+    known = _read_previous(previous, made_with)
     kept: list[Embedding] = []
     changed: dict[str, str] = {}
     for clip, wav in wavs.items():
@@ -84,7 +91,7 @@ def embed_clips(
             changed[clip] = digest
     sounding = _read_sounding(wavs, changed, sample_rate)
     embedded = list(_embed(sounding, sample_rate, threads, device)) if changed else []
-    write_shard(shard, kept + embedded)
+    write_shard(shard, kept + embedded, made_with)
     logger.info(
         "%s: %d vectors kept, %d computed, %d clips without samples",
         shard.name,
@@ -100,10 +107,23 @@ def wav_digest(wav: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_previous(previous: Path | None) -> dict[str, Embedding]:
+def _describe_making(sample_rate: int, code: str) -> str:
+    """Return what a vector depends on besides its clip."""
+    made_with = {
+        "code": code,
+        "encoder": f"Resemblyzer {version('Resemblyzer')}",
+        "sample_rate": sample_rate,
+    }
+    return json.dumps(made_with, sort_keys=True)
+
+
+def _read_previous(previous: Path | None, made_with: str) -> dict[str, Embedding]:
     if previous is None or not previous.is_file():
         return {}
     try:
+        if read_made_with(previous) != made_with:
+            logger.info("%s was made with other code or settings", previous.name)
+            return {}
         return read_shard(previous)
     except ValueError as error:
         # Only a cache: what cannot be read is computed again.

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from lib.files import atomic_path
 
 DIMENSIONS = 256
+MADE_WITH = b"made_with"  # key in the metadata of the Parquet schema
 
 SCHEMA = pa.schema(
     [
@@ -87,8 +88,14 @@ class Embeddings:
     agreements: list[float | None]
 
 
-def write_shard(shard: Path, embeddings: Sequence[Embedding]) -> None:
-    """Write the vectors of a shard, sorted by clip; no vectors give a file without rows."""
+def write_shard(shard: Path, embeddings: Sequence[Embedding], made_with: str = "") -> None:
+    """Write the vectors of a shard, sorted by clip; no vectors give a file without rows.
+
+    Parameters
+    ----------
+    made_with
+        What the vectors depend on besides the clips, for `read_made_with`.
+    """
     rows = sorted(embeddings, key=lambda item: item.clip)
     columns = [
         pa.array([row.clip for row in rows], pa.string()),
@@ -99,8 +106,14 @@ def write_shard(shard: Path, embeddings: Sequence[Embedding]) -> None:
         _vector_column([row.looped for row in rows]),
         pa.array([row.agreement for row in rows], pa.float64()),
     ]
+    schema = SCHEMA.with_metadata({MADE_WITH: made_with})
     with atomic_path(shard) as temporary:
-        pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary)
+        pq.write_table(pa.Table.from_arrays(columns, schema=schema), temporary)
+
+
+def read_made_with(shard: Path) -> str:
+    """Return what `write_shard` was told that the vectors depend on; "" for an older file."""
+    return (_read_table(shard).schema.metadata or {}).get(MADE_WITH, b"").decode()
 
 
 def read_shard(shard: Path) -> dict[str, Embedding]:

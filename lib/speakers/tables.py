@@ -1,6 +1,6 @@
 """What the assignment leaves for others to read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from lib.speakers.registry import Speaker
 from lib.speakers.review import Doubt
 from lib.speakers.ruling import Ruling
 from lib.speakers.shard import DIMENSIONS, Embeddings
+from lib.tables import read_table, write_table
+
+ASSIGNMENT_COLUMNS = ("clip", "speaker_id", "confidence", "agreement")
+EXCLUDED_COLUMNS = ("clip", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,12 @@ def write_assignment(
             clips, speakers, confidence, embeddings.agreements, strict=True
         )
     )
-    _write_table(assignments, ("clip", "speaker_id", "confidence", "agreement"), rated)
+    write_table(assignments, ASSIGNMENT_COLUMNS, rated)
     places = (
         (clip, speaker, f"{x:.5f}", f"{y:.5f}")
         for clip, speaker, (x, y) in zip(clips, speakers, project(embeddings.vectors), strict=True)
     )
-    _write_table(speaker_map, ("clip", "speaker_id", "x", "y"), places)
+    write_table(speaker_map, ("clip", "speaker_id", "x", "y"), places)
 
 
 def write_voices(
@@ -99,28 +103,24 @@ def write_excluded(speakers: Mapping[str, str], ruling: Ruling, path: Path) -> N
         for clip, speaker in speakers.items()
         if speaker in ruling.excluded_speakers
     }
-    _write_table(path, ("clip", "detail"), sorted({**by_speaker, **ruling.excluded_clips}.items()))
+    rows = sorted({**by_speaker, **ruling.excluded_clips}.items())
+    write_table(path, EXCLUDED_COLUMNS, rows)
 
 
 def read_excluded(path: Path) -> dict[str, str]:
     """Read which clips the user leaves out, with the line that says so."""
-    lines = path.read_text("utf-8").splitlines()
-    return dict(line.split("\t") for line in lines[1:])
+    return {row["clip"]: row["detail"] for row in read_table(path, EXCLUDED_COLUMNS)}
 
 
 def read_assignments(path: Path) -> dict[str, Assignment]:
     """Read the speaker of every clip."""
-    lines = path.read_text("utf-8").splitlines()
-    expected = "clip\tspeaker_id\tconfidence\tagreement"
-    if not lines or lines[0] != expected:
-        raise ValueError(
-            f"{path}: its first line is {lines[:1]}, expected the columns {expected!r}: "
-            "delete it and run again"
-        )
-    rows = (line.split("\t") for line in lines[1:])
     return {
-        clip: Assignment(speaker, float(confidence), float(agreement) if agreement else None)
-        for clip, speaker, confidence, agreement in rows
+        row["clip"]: Assignment(
+            row["speaker_id"],
+            float(row["confidence"]),
+            float(row["agreement"]) if row["agreement"] else None,
+        )
+        for row in read_table(path, ASSIGNMENT_COLUMNS)
     }
 
 
@@ -159,9 +159,3 @@ def write_centroids(speakers: Mapping[str, Speaker], path: Path) -> None:
     )
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    lines = ("\t".join(row) + "\n" for row in (header, *rows))
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(lines), "utf-8")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lib.files import atomic_path
+from lib.tables import write_table
 from lib.text.vocabulary import CharacterUse, VocabularyPlan, audit_characters
 
 HEADER = ("character", "name", "count", "clips", "fate")
@@ -15,6 +15,7 @@ def write_audit(
     vocab: Mapping[str, int],
     lowercase: bool,
     table: Path,
+    language: str = "",
 ) -> None:
     """Write one row per character, those that the base did not know first.
 
@@ -24,14 +25,14 @@ def write_audit(
         What was decided for `texts` and `vocab`.
     lowercase
         Whether the tokenizer lowers.
+    language
+        ISO 639 code, for lower case.
     """
     rows = [
-        (use.character, use.name, str(use.count), str(use.clips), _fate(use, plan))
-        for use in audit_characters(texts, vocab, lowercase)
+        (use.character, use.name, use.count, use.clips, _fate(use, plan))
+        for use in audit_characters(texts, vocab, lowercase, language)
     ]
-    with atomic_path(table) as temporary:
-        lines = ("\t".join(row) + "\n" for row in (HEADER, *rows))
-        temporary.write_text("".join(lines), "utf-8")
+    write_table(table, HEADER, rows)
 
 
 def _fate(use: CharacterUse, plan: VocabularyPlan) -> str:

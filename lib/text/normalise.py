@@ -1,10 +1,23 @@
 """One spelling for one text: Unicode forms, whitespace, invisible characters."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import cache
 
 # Zero-width joiners are part of the spelling of Persian, Hindi and other languages.
 JOINERS = "\u200c\u200d"
+# Names of letters of scripts that do not; there they come from emoji, or from nowhere.
+UNJOINED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")
+# Look like spaces, though Unicode calls them letters or symbols.
+BLANKS = "\u2800\u3164\uffa0"
+# Default ignorable characters that are marks: selectors of variants, and the grapheme joiner.
+SELECTORS = (
+    range(0xFE00, 0xFE10),
+    range(0xE0100, 0xE01F0),
+    range(0x180B, 0x1810),
+    range(0x034F, 0x0350),
+    range(0x17B4, 0x17B6),
+)
 
 # Digits and other numbers; symbols of currency, mathematics and others.
 UNSPOKEN = ("Nd", "Nl", "No", "Sc", "Sm", "So")
@@ -16,10 +29,30 @@ def normalise_text(text: str) -> str:
     """Return the text as it goes into training.
 
     Canonical composition (NFC), every run of whitespace one space, none at the ends, no control
-    or invisible formatting characters. What a reader sees does not change.
+    or invisible characters: what a reader sees does not change. Of an emoji nothing stays but the
+    symbol itself.
     """
-    visible = "".join(character for character in text if not _is_invisible(character))
-    return " ".join(unicodedata.normalize("NFC", visible).split())
+    if any(map(_needs_care, set(text))):
+        text = _keep_visible(text)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+@cache
+def _needs_care(character: str) -> bool:
+    return character in BLANKS + JOINERS or _is_invisible(character)
+
+
+def _keep_visible(text: str) -> str:
+    visible: list[str] = []
+    for at, character in enumerate(text):
+        if character in BLANKS:
+            visible.append(" ")
+        elif character in JOINERS:
+            if _joins(visible, text[at + 1 :]):
+                visible.append(character)
+        elif not _is_invisible(character):
+            visible.append(character)
+    return "".join(visible)
 
 
 def text_key(text: str) -> str:
@@ -53,12 +86,26 @@ def find_unspoken(text: str, replaced: Collection[str]) -> str:
         c
         for c in normalise_text(text)
         if (unicodedata.category(c) in UNSPOKEN or c in SPOKEN_PUNCTUATION)
-        and not {c, c.lower()} & known
+        # A wide digit is written as the plain one.
+        and not {c, c.lower(), unicodedata.normalize("NFKC", c)} & known
     )
 
 
 def _is_invisible(character: str) -> bool:
-    """Tell control and formatting characters and halves of surrogate pairs."""
-    if character.isspace() or character in JOINERS:
+    """Tell what shows nothing by itself: controls, formatting, halves of surrogate pairs.
+
+    Variation selectors choose how another character looks, and enclosing marks draw around it.
+    """
+    if character.isspace():
         return False
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs")
+    selector = any(ord(character) in span for span in SELECTORS)
+    return selector or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Me")
+
+
+def _joins(before: Sequence[str], after: str) -> bool:
+    """Whether a joiner is part of a spelling: between letters of a script that uses it."""
+    ends = [before[-1] if before else "", after[:1]]
+    if not all(end and unicodedata.category(end)[0] in "LM" for end in ends):
+        return False
+    letter = next((c for c in reversed(before) if unicodedata.category(c)[0] == "L"), "")
+    return bool(letter) and not unicodedata.name(letter, "").startswith(UNJOINED_SCRIPTS)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from lib.text.characters import find_known_mark, spell_with_known, write_out
 from lib.text.normalise import normalise_text
 from lib.text.pinyin import has_han
 
@@ -46,9 +47,7 @@ def check_script(
     letters = Counter(c for text in texts for c in normalise_text(text) if c.isalpha())
     if han_to_pinyin:
         letters = Counter({c: n for c, n in letters.items() if not has_han(c)})
-    unknown = Counter(
-        {c: n for c, n in letters.items() if c not in known and not known >= set(c.lower())}
-    )
+    unknown = Counter({c: n for c, n in letters.items() if not _is_read(c, known)})
     if unknown.total() > max_unknown_share * letters.total():
         shown = " ".join(c for c, _ in unknown.most_common(_SHOWN))
         raise ScriptError(
@@ -59,3 +58,11 @@ def check_script(
             "reads yours, or raise text.max_unknown_share "
             f"(now {max_unknown_share}) to teach it all of these letters"
         )
+
+
+def _is_read(letter: str, known: set[str]) -> bool:
+    """Whether a base reads a letter, also as a capital or in another look, such as a wide one."""
+    if letter in known or find_known_mark(letter, known):
+        return True
+    forms = (letter.lower(), (write_out(letter) or letter).lower())
+    return any(known >= set(form) for form in forms) or bool(spell_with_known(letter, known))

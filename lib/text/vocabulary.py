@@ -6,12 +6,36 @@ to say something that is not written. Here every such character has a fate that 
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lib.text.normalise import normalise_text
+from lib.text.casing import lower_text
+from lib.text.characters import (
+    find_known_mark,
+    find_respellings,
+    find_spelling,
+    join_words,
+    respell,
+    spell_nearest,
+    spell_with_known,
+    write_out,
+)
+from lib.text.normalise import JOINERS, normalise_text
 
 POLICIES = ("extend", "map", "reject")
+TATWEEL = "\u0640"  # stretches a word, and is no letter of it
+
+__all__ = [
+    "POLICIES",
+    "CharacterUse",
+    "VocabularyPlan",
+    "audit_characters",
+    "lower_text",
+    "plan_vocabulary",
+    "prepare_texts",
+    "related_characters",
+    "replace_characters",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +96,28 @@ class VocabularyPlan:
     rejected: dict[str, str] = field(default_factory=dict)
 
 
+def prepare_texts(
+    texts: Mapping[str, str], vocab: Mapping[str, int], lowercase: bool = True, language: str = ""
+) -> dict[str, str]:
+    """Return texts as the tokenizer is to see them, before unknown characters are dealt with."""
+    respellings = find_respellings(vocab)
+    return {
+        clip: respell(lower_text(normalise_text(text), vocab, lowercase, language), respellings)
+        for clip, text in texts.items()
+    }
+
+
 def audit_characters(
-    texts: Mapping[str, str], vocab: Mapping[str, int], lowercase: bool = True
+    texts: Mapping[str, str],
+    vocab: Mapping[str, int],
+    lowercase: bool = True,
+    language: str = "",
 ) -> list[CharacterUse]:
     """Count every character of the transcripts, the unknown ones first, then by count."""
     counts: Counter[str] = Counter()
     clips: Counter[str] = Counter()
-    for text in texts.values():
-        characters = Counter(lower_text(normalise_text(text), vocab, lowercase))
+    for text in prepare_texts(texts, vocab, lowercase, language).values():
+        characters = Counter(text)
         counts += characters
         clips.update(characters.keys())
     uses = [
@@ -96,11 +134,14 @@ def plan_vocabulary(
     mapping: Mapping[str, str] | None = None,
     lowercase: bool = True,
     new_letters: Mapping[str, str] | None = None,
+    language: str = "",
 ) -> VocabularyPlan:
     """Decide the fate of every character that the vocabulary does not have.
 
-    In this order: what `mapping` says; its decomposition, where all parts are known; punctuation
-    and symbols are left out, as in the texts that MMS voices were trained on; then the policy.
+    In this order: what `mapping` says; a mark of the same meaning that is known; another spelling
+    of the same character, where all parts are known; compatibility forms are written out;
+    punctuation and symbols are left out, as in the texts that MMS voices were trained on; then
+    the policy.
 
     Parameters
     ----------
@@ -117,6 +158,8 @@ def plan_vocabulary(
         Whether the tokenizer lowers (`normalize` in its config).
     new_letters
         Known characters that a new one starts from, where its look does not tell.
+    language
+        ISO 639 code, for lower case.
 
     Raises
     ------
@@ -129,37 +172,96 @@ def plan_vocabulary(
     _check_mapping(mapping)
     if lowercase:
         mapping = {key.lower(): value for key, value in mapping.items()} | mapping
+    given = prepare_texts(texts, vocab, lowercase, language)
 
     def lower(text: str) -> str:
-        return lower_text(text, vocab, lowercase)
+        return lower_text(text, vocab, lowercase, language)
 
-    given = {clip: lower(normalise_text(text)) for clip, text in texts.items()}
-    lowered = {clip: lower(replace_characters(text, mapping)) for clip, text in given.items()}
-    unknown = sorted({c for text in lowered.values() for c in text if c not in vocab})
-    replaced = {c: r for c in unknown if (r := _rewrite(c, vocab, policy)) is not None}
-    rest = [c for c in unknown if c not in replaced]
+    writer = _Writer(vocab, policy, mapping, lower, find_respellings(vocab))
+    written = {clip: writer.write(text) for clip, text in given.items()}
+    rest = sorted({c for text in written.values() for c in text if c not in vocab})
     added = rest if policy == "extend" else []
     first = max(vocab.values(), default=-1) + 1
     extended = dict(vocab) | {c: first + place for place, c in enumerate(added)}
-    written = {clip: replace_characters(text, replaced) for clip, text in lowered.items()}
     rejected = dict(_reject(written, extended))
-    counts = Counter(c for text in lowered.values() for c in text)
     return VocabularyPlan(
         vocab=extended,
         mapped={c: mapping[c] for c in sorted(set().union(*given.values())) if c in mapping},
         added=_relate(added, vocab, new_letters or {}),
-        replaced=replaced,
-        replaced_counts={c: counts[c] for c in replaced},
+        replaced=dict(sorted(writer.replaced.items())),
+        replaced_counts=dict(writer.counts),
         texts={clip: text for clip, text in written.items() if clip not in rejected},
         rejected=rejected,
     )
 
 
-def lower_text(text: str, vocab: Mapping[str, int], lowercase: bool = True) -> str:
-    """Lower the characters that are not in the vocabulary as they are, as the tokenizer does."""
-    if not lowercase:
-        return text
-    return "".join(c if c in vocab else c.lower() for c in text)
+class _Writer:
+    """Writes texts in characters of a vocabulary, as far as they need no new ones.
+
+    Attributes
+    ----------
+    replaced
+        Every unknown character that was written otherwise, and how; `counts` says how often.
+    """
+
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        policy: str,
+        mapping: Mapping[str, str],
+        lower: Callable[[str], str],
+        respellings: Mapping[str, str],
+    ) -> None:
+        self.vocab = vocab
+        self.policy = policy
+        self.mapping = mapping
+        self.lower = lower
+        self.respellings = respellings
+        self.replaced: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+        self._forms: dict[str, str] = {}
+
+    def write(self, text: str) -> str:
+        """Apply the user's replacements, then write unknown characters with known ones."""
+        plain = self._write_out(self.lower(replace_characters(text, self.mapping)))
+        joined = join_words(plain, self.vocab)
+        for before, after in zip(plain, joined, strict=True):
+            if before != after:
+                self._note(before, after)
+        written = []
+        for character in joined:
+            form = self._write_character(character)
+            if form != character:
+                self._note(character, form)
+            written.append(form)
+        return " ".join("".join(written).split())
+
+    def _write_out(self, text: str) -> str:
+        """Write out compatibility forms; what they are composed of may be one letter together."""
+        plain = {c: form for c in set(text) if c not in self.vocab and (form := write_out(c))}
+        if not plain:
+            return text
+        for character in text:
+            if character in plain:
+                self._note(character, plain[character])
+        forms = {c: "".join(self.mapping.get(k, k) for k in form) for c, form in plain.items()}
+        written = "".join(forms.get(c, c) for c in text)
+        lowered = self.lower(unicodedata.normalize("NFC", written))
+        return respell(lowered, self.respellings)
+
+    def _note(self, character: str, form: str) -> None:
+        # What a dash is elsewhere says more than that it is a hyphen within words.
+        if character not in self.replaced or form == self._forms.get(character):
+            self.replaced[character] = form
+        self.counts[character] += 1
+
+    def _write_character(self, character: str) -> str:
+        if character in self.vocab:
+            return character
+        if character not in self._forms:
+            form = _rewrite(character, self.vocab, self.policy)
+            self._forms[character] = character if form is None else form
+        return self._forms[character]
 
 
 def related_characters(character: str, vocab: Mapping[str, int]) -> tuple[str, ...]:
@@ -208,17 +310,21 @@ def _check_mapping(mapping: Mapping[str, str]) -> None:
 
 def _rewrite(character: str, vocab: Mapping[str, int], policy: str) -> str | None:
     """Return how an unknown character is written with known ones; None where it is not."""
-    parts = unicodedata.normalize("NFD", character)
-    if len(parts) > 1 and all(part in vocab for part in parts):
-        return parts
-    if unicodedata.category(character)[0] in "PS":
-        return " " if unicodedata.category(character) == "Pd" and " " in vocab else ""
+    known = find_known_mark(character, vocab) or find_spelling(character, vocab)
+    known = known or spell_with_known(character, vocab)
+    if known is not None:
+        return known
+    category = unicodedata.category(character)
+    if category[0] in "PS":
+        return " " if category == "Pd" and " " in vocab else ""
+    if character == TATWEEL and policy != "reject":
+        return ""
     if policy != "map":
         return None
-    related = related_characters(character, vocab)
-    # A mark that the vocabulary cannot put on any letter goes as it goes from composed letters.
-    is_mark = unicodedata.category(character)[0] == "M"
-    return related[0] if related else "" if is_mark else None
+    related = spell_nearest(character, vocab) or "".join(related_characters(character, vocab)[:1])
+    # A mark that the vocabulary cannot put on any letter goes as it goes from composed letters,
+    # and a joiner has no sound of its own.
+    return related or ("" if category[0] == "M" or character in JOINERS else None)
 
 
 def replace_characters(text: str, replacements: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from transformers import VitsModel, VitsTokenizer
 
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.audit import write_audit
+from lib.text.characters import name_character
 from lib.text.frontend import TextFrontend
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 from lib.training.base_discriminator import (
@@ -37,6 +38,7 @@ from lib.training.hub import (
     BaseSource,
     find_base_model,
     generator_file,
+    spoken_language,
 )
 from lib.training.likeness import nearest_rows
 from lib.training.settings import TrainingSettings
@@ -147,6 +149,7 @@ def prepare_base_model(
     text_policy: Mapping[str, Any],
     output: Path,
     same_speakers: Mapping[str, str] = MappingProxyType({}),
+    language: str = "",
 ) -> None:
     """Find a base model, fit it to a dataset and write it.
 
@@ -163,6 +166,8 @@ def prepare_base_model(
     same_speakers
         Speakers of the dataset who are one of the base's, with that one's id or name there. They go
         on learning in that row; all others get a row of their own.
+    language
+        ISO 639 code of the language spoken.
 
     Raises
     ------
@@ -183,23 +188,21 @@ def prepare_base_model(
         origin = _digest(model.state_dict())
         tokenizer = VitsTokenizer.from_pretrained(found)
         texts = {row["id"]: row["text"] for row in rows}
-        frontend = TextFrontend(
-            dict(text_policy["mapping"]), text_policy["han_to_pinyin"], tokenizer.is_uroman
-        )
+        language = spoken_language(language, source)
+        frontend = TextFrontend.from_config(text_policy, language, tokenizer.is_uroman)
         frontend.save(directory)
-        if frontend.transliterates:
-            texts = frontend.transliterate(texts)
+        texts, mapping = frontend.prepare(texts)
         plan = plan_vocabulary(
             texts,
             tokenizer.encoder,
             policy=text_policy["unknown_characters"],
-            mapping={} if frontend.transliterates else frontend.mapping,
+            mapping=mapping,
             lowercase=tokenizer.normalize,
             new_letters=text_policy["new_letters"],
+            language=language,
         )
-        write_audit(
-            plan, texts, tokenizer.encoder, tokenizer.normalize, directory / "vocabulary.tsv"
-        )
+        table = directory / "vocabulary.tsv"
+        write_audit(plan, texts, tokenizer.encoder, tokenizer.normalize, table, language)
         model = add_tokens(model, list(plan.added.values()))
         _save_tokenizer(tokenizer, plan, directory)
         tokenizer = VitsTokenizer.from_pretrained(directory)
@@ -339,7 +342,7 @@ def _find_unalignable(
 
 def _unwritable(offending: str) -> str:
     if offending:
-        return f"characters that the base does not know: {' '.join(offending)}"
+        return f"characters that the base does not know: {' '.join(map(name_character, offending))}"
     return "no character of the text is in the vocabulary"
 
 

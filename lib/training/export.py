@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import VitsModel, VitsTokenizer
 
-from lib.files import atomic_directory, write_json
+from lib.files import atomic_directory, read_json, write_json
 from lib.text.frontend import TextFrontend
 from lib.training.base_model import BaseModel
 from lib.training.checkpoint import load_checkpoint

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.lfs import ADVICE, is_pointer_file
+from lib.training.mms_codes import SUFFIXED
+
 logger = logging.getLogger(__name__)
 
 TINY = "tiny"
@@ -139,6 +142,13 @@ def _romanises(config: Path | None) -> bool:
     return config is not None and bool(json.loads(config.read_text("utf-8")).get("is_uroman"))
 
 
+def spoken_language(language: str, source: str) -> str:
+    """Return the language that is configured, else that of an MMS voice; "" where none is known."""
+    if language not in ("", "und"):
+        return language
+    return source.removeprefix(MMS_PREFIX) if source.startswith(MMS_PREFIX) else ""
+
+
 def is_prepared(directory: Path, source: str) -> bool:
     """Whether a directory already holds this base, prepared: then nothing is needed of the Hub."""
     try:
@@ -241,6 +251,9 @@ def _check_directory(directory: Path) -> None:
             f"base_model.source: {directory} lacks {', '.join(missing)}; expected a directory "
             "saved by transformers' VitsModel and VitsTokenizer, or an original MMS checkpoint"
         )
+    for path in sorted(directory.iterdir()):
+        if is_pointer_file(path):
+            raise BaseModelError(f"base_model.source: {path} {ADVICE}")
     if not original:
         config = directory / "config.json"
         try:
@@ -260,6 +273,19 @@ def _check_model_type(found: str | None, name: str) -> None:
         )
 
 
+def _check_suffix(source: str) -> None:
+    """Refuse a voice of MMS that exists for single scripts or dialects of its language only."""
+    if not source.startswith(MMS_PREFIX):
+        return
+    code, _, suffix = source.removeprefix(MMS_PREFIX).partition("-")
+    if code in SUFFIXED and suffix not in SUFFIXED[code]:
+        names = ", ".join(f"{MMS_PREFIX}{code}-{known}" for known in SUFFIXED[code])
+        raise BaseModelError(
+            f"base_model.source: {source} does not exist: of this language MMS-TTS has {names}. "
+            "Take the one that your transcripts are written in"
+        )
+
+
 def _check_hub(source: str) -> None:
     code = source.removeprefix(MMS_PREFIX).split("-")[0] if source.startswith(MMS_PREFIX) else ""
     if code in _NEVER_PUBLISHED:
@@ -269,6 +295,7 @@ def _check_hub(source: str) -> None:
             f"{language}. Nearest: {', '.join(MMS_PREFIX + c for c in instead)}. Mind the script "
             "they read: see the comment at base_model.source in config/config.yaml"
         )
+    _check_suffix(source)
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 

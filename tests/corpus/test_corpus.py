@@ -249,3 +249,18 @@ def test_many_clips_are_read_again_in_no_time(tmp_path, settled):
 
     assert len(again.clips) == 3000
     assert time.perf_counter() - start < 1.0
+
+
+def test_rows_that_are_no_clips_have_a_digest_of_their_own(source):
+    before = read(source)
+    assert read(source).digest_problems() == before.digest_problems()
+    with (source / "metadata.csv").open("a", encoding="utf-8") as file:
+        file.write("\ngone.webm,text")
+    one = read(source)
+    with (source / "metadata.csv").open("a", encoding="utf-8") as file:
+        file.write("\nlost.webm,text")
+    two = read(source)
+
+    assert before.digest("text") == two.digest("text")
+    digests = [found.digest_problems() for found in (before, one, two)]
+    assert len(set(digests)) == 3

@@ -213,8 +213,11 @@ def test_split_folders_with_metadata_of_their_own(tmp_path):
 
     corpus = read(tmp_path)
 
-    assert all(id_.startswith("train-") for id_ in corpus.clips)
-    assert len(corpus.clips) == 3
+    assert sorted(id_.split("-")[0] for id_ in corpus.clips) == ["test"] * 3 + ["train"] * 3
+    assert {clip.origin.split()[0] for clip in corpus.clips.values()} == {
+        "train/metadata.csv",
+        "test/metadata.jsonl",
+    }
 
 
 def test_hidden_folders_are_no_source(tmp_path):

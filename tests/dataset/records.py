@@ -47,9 +47,10 @@ class Source:
         self.speakers[clip] = speaker
         self.measured[clip] = {"duration": 1.0} | measured
 
-    def build(self, settings=None, **changes):
+    def build(self, settings=None, numbers=None, **changes):
         from lib.dataset.build import build_dataset
         from lib.dataset.settings import DatasetSettings
+        from lib.text.numbers import NumberWriter
 
         self._write()
         build_dataset(
@@ -62,6 +63,7 @@ class Source:
             settings or DatasetSettings(**changes),
             self.root / "state/split.tsv",
             replaced=self.replaced,
+            numbers=numbers or NumberWriter(),
             dataset=self.root / "dataset",
             manifest=self.root / "manifest.tsv",
             rejected=self.root / "rejected.tsv",

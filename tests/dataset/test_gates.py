@@ -14,6 +14,7 @@ from lib.dataset.select import check_rejected_share  # noqa: F401  (imports with
 from lib.dataset.settings import GATES as NAMES
 from lib.dataset.settings import DatasetSettings
 from lib.text.normalise import find_unspoken
+from lib.text.numbers import NumberWriter
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -61,6 +62,12 @@ def add_unspoken_characters(source):
     source.add("bad", "It is 5% + 7")
     source.add("good", "Salt & 7 `days´")
     return {}, "3"
+
+
+def add_annotations(source):
+    source.add("bad", "Well [laugh] it {br}")
+    source.add("good", "Well, it was.")
+    return {}, "2"
 
 
 def add_clipped(source):
@@ -191,6 +198,24 @@ def test_takes_beyond_the_limit_are_the_new_ones(source):
 )
 def test_what_has_no_reading(text, replaced, found):
     assert find_unspoken(text, replaced) == found
+
+
+def test_numbers_that_are_written_out_have_a_reading(source):
+    source.add("plain", "It costs 21 crowns")
+    source.add("date", "It was on 12.05.2024")
+    source.build(numbers=NumberWriter("eng", by_library=True))
+    flags = table(source, "manifest.tsv", "flags")
+    assert "plain" not in flags
+    assert flags["date"] == "unspoken_characters"
+
+
+def test_what_is_not_spoken_is_named_per_clip(source):
+    source.add("bad", "Well [laugh] it was &amp; [laugh]", duration=3.0)
+    source.build(annotations="reject")
+    assert (
+        "the text has [laugh], &amp;, which is probably not spoken"
+        in (table(source, "rejected.tsv", "detail")["bad"])
+    )
 
 
 @settings(max_examples=50, deadline=None)

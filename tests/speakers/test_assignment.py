@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -303,3 +304,49 @@ def test_labels_that_differ_in_case_only_are_named(caplog):
     _warn_of_spellings(["Anna", "ANNA", "Bob", "anna "])
     assert "'ANNA', 'Anna', 'anna '" in caplog.text
     assert "Bob" not in caplog.text
+
+
+def test_a_clip_that_was_rejected_for_a_while_keeps_its_speaker(room):
+    """With too few clips for a voice of their own, they would join another when they come back."""
+    room.add(0, "a", 8)
+    quiet = room.add(1, "b", 4)
+    before = room.run()
+    assert before["b_00"] != before["a_00"]
+    aside = {clip: room.embeddings.pop(clip) for clip in quiet}
+    room.silent = quiet
+    room.run()
+    room.embeddings |= {clip: aside[clip] for clip in quiet[:2]}
+    room.silent = quiet[2:]
+    assert {clip: room.run()[clip] for clip in quiet[:2]} == {c: before[c] for c in quiet[:2]}
+
+
+def test_a_clip_that_is_gone_from_the_source_is_forgotten(room):
+    room.add(0, "a", 8)
+    gone = room.add(1, "b", 4)
+    room.run()
+    for clip in gone:
+        del room.embeddings[clip]
+    room.run()
+    record = json.loads((room.root / "state/speakers.json").read_text())
+    assert not set(gone) & record["clips"].keys()
+
+
+def test_a_label_that_is_written_otherwise_keeps_its_speaker(room):
+    """Tables with gaps wrote 1.0 for 1, and classes had numbers for names."""
+    one, two = room.add(0, "a", 6), room.add(1, "b", 6)
+    room.known = dict.fromkeys(one, "1.0") | dict.fromkeys(two, "2.0")
+    before = room.run()
+    room.known = dict.fromkeys(one, "1") | dict.fromkeys(two, "ann")
+    assert room.run() == before
+    names = {key: row["name"] for key, row in room.registry()["speakers"].items()}
+    assert names == {before["a_00"]: "1", before["b_00"]: "ann"}
+
+
+def test_a_label_that_is_still_there_keeps_its_speaker_to_itself(room):
+    one = room.add(0, "a", 6)
+    room.known = dict.fromkeys(one, "ann")
+    before = room.run()
+    room.known = dict.fromkeys(one[:5], "bob") | {one[5]: "ann"}
+    after = room.run()
+    assert after["a_05"] == before["a_05"]
+    assert after["a_00"] != before["a_00"]

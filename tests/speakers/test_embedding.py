@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import shutil
 
@@ -8,7 +9,7 @@ import pytest
 from lib.audio.wav import read_wav, write_wav
 from lib.speakers import embedding
 from lib.speakers.embedding import embed_clips, measure_agreement
-from lib.speakers.shard import read_embeddings, read_shard, write_shard
+from lib.speakers.shard import read_embeddings, read_made_with, read_shard, write_shard
 
 RATE = 16000
 
@@ -292,3 +293,32 @@ def test_resemblyzer_is_imported_only_when_needed():
     code = "import lib.speakers.embedding, sys; print({'resemblyzer', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+@pytest.mark.parametrize("changed", [{"code": "other"}, {"sample_rate": 8000}])
+def test_other_code_or_settings_compute_every_vector_anew(hums, tmp_path, changed, caplog):
+    caplog.set_level(logging.INFO)
+    wavs, _ = hums
+    wavs = {"short": wavs["short"]}
+    shard = tmp_path / "shard.parquet"
+    made_with = {"code": "this", "sample_rate": 16000}
+    embed_clips(wavs, shard, **made_with)
+    (row,) = read_shard(shard).values()
+    marked = dataclasses.replace(row, voiced=99.0)
+    write_shard(shard, [marked], read_made_with(shard))
+
+    embed_clips(wavs, shard, previous=shard, **made_with)
+    assert read_shard(shard)["short"].voiced == 99.0
+    embed_clips(wavs, shard, previous=shard, **made_with | changed)
+    assert read_shard(shard)["short"].voiced != 99.0
+    assert "was made with other code or settings" in caplog.text
+
+
+def test_another_encoder_computes_every_vector_anew(hums, tmp_path, monkeypatch):
+    wavs, _ = hums
+    wavs = {"short": wavs["short"]}
+    embed_clips(wavs, tmp_path / "shard.parquet")
+    before = read_made_with(tmp_path / "shard.parquet")
+    monkeypatch.setattr(embedding, "version", lambda name: "9.9")
+    embed_clips(wavs, tmp_path / "shard.parquet")
+    assert read_made_with(tmp_path / "shard.parquet") != before

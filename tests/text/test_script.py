@@ -34,3 +34,9 @@ def test_han_characters_that_become_pinyin_are_no_other_script():
     check_script(["漢字 a"], "abc", 0.5, "base", han_to_pinyin=True)
     with pytest.raises(ScriptError, match="ж"):
         check_script(["漢字 жж a"], "abc", 0.5, "base", han_to_pinyin=True)
+
+
+def test_other_looks_of_known_letters_are_read():
+    check_script(["Ｈｅｌｌｏ ﬁrst donʼt Straße"], LATIN, 0.0, "base")
+    with pytest.raises(ScriptError):
+        check_script(["ﻻ"], LATIN, 0.5, "base")

@@ -18,6 +18,7 @@ from lib.training.hub import (
     find_discriminators,
     generator_file,
     is_prepared,
+    spoken_language,
 )
 from lib.training.tiny import write_tiny_model
 from tests.training.fake_hub import FakeHub, serve
@@ -280,3 +281,42 @@ def test_checking_imports_nothing_heavy(tmp_path):
         "assert not {'torch', 'transformers', 'huggingface_hub'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("urd", ["urd-script_arabic", "urd-script_devanagari", "urd-script_latin"]),
+        ("urd-script_nastaliq", ["urd-script_arabic"]),
+        ("azj", ["azj-script_cyrillic", "azj-script_latin"]),
+        ("uzb", ["uzb-script_cyrillic"]),
+        ("quc", ["quc-dialect_central"]),
+    ],
+)
+def test_voices_of_single_scripts_are_named(code, names):
+    with pytest.raises(BaseModelError, match=f"mms-tts-{code} does not exist") as raised:
+        check_base_model(f"facebook/mms-tts-{code}")
+    for name in names:
+        assert f"facebook/mms-tts-{name}" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocab.json", "D_100000.pth"])
+def test_a_pointer_of_git_lfs_is_no_base(tmp_path, name):
+    write_tiny_model(tmp_path)
+    check_base_model(str(tmp_path))
+    (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(BaseModelError, match=f"{name} is a Git LFS pointer.*git lfs pull"):
+        check_base_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "expected"),
+    [
+        ("tur", "facebook/mms-tts-hak", "tur"),
+        ("und", "facebook/mms-tts-tur", "tur"),
+        ("", "facebook/mms-tts-azj-script_latin", "azj-script_latin"),
+        ("und", "my/model", ""),
+    ],
+)
+def test_the_language_is_the_configured_one_else_that_of_the_base(language, source, expected):
+    assert spoken_language(language, source) == expected

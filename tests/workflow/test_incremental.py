@@ -264,3 +264,40 @@ def test_two_runs_at_once_are_refused(project):
 def test_the_demo_rows_are_what_these_tests_think():
     assert len(demo_rows()) == 202
     assert len(NEW) == 3
+
+
+def test_a_new_bad_row_is_listed_at_the_next_run(project):
+    project.write_source({**project.source(), "gone.webm": "This recording was never made."})
+    outcome = project.run("dataset")
+    assert outcome.jobs == {"build_dataset": 1}
+    listed = project.column("rejected.tsv", "origin", "reason")
+    assert listed["metadata.csv line 26"] == "missing_file"
+    assert project.run("--dry-run", "dataset").nothing_to_do
+
+
+def test_changed_embedding_code_computes_the_vectors_anew(project):
+    edit(project.folder / "lib/speakers/embedding.py", "\nMIN_PART = 2", "\nMIN_PART = 2 + 0")
+    assert project.run("dataset").jobs["embed_speakers"] == 2
+    for log in (project.results / "logs/embed_speakers").glob("*.log"):
+        assert " 0 vectors kept" in log.read_text("utf-8")
+
+
+def test_a_name_that_clashes_gets_an_id_of_its_own_and_moves_no_other(project):
+    rows = project.source()
+    name = next(iter(rows))
+    before = dataset_rows(project)
+    upper, other = name.upper(), Path(name).stem + ".copy.webm"
+    demo = Path(__file__).parents[2] / "resources/demo/corpus"
+    for number, new in enumerate((upper, other)):
+        shutil.copy(demo / find_names([f"demo_04{number}"])[0], project.folder / "data" / new)
+    project.write_source({upper: "A clip of another name.", other: "One more of them.", **rows})
+
+    outcome = project.run("dataset")
+
+    assert outcome.jobs["convert_audio"] == 2
+    after = dataset_rows(project)
+    assert {clip: after[clip] for clip in before} == before
+    assert len({clip.lower() for clip in after}) == len(before) + 2
+    (project.results / "source/corpus.json").unlink()
+    project.write_source({**rows, upper: "A clip of another name.", other: "One more of them."})
+    assert project.run("--dry-run", "dataset").nothing_to_do

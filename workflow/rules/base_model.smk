@@ -24,6 +24,7 @@ rule prepare_base_model:
     params:
         base=config["base_model"],
         text=config["text"],
+        language=config["source"]["language"],
         code=code_digest("lib.training.base_model"),
     script:
         "../scripts/prepare_base_model.py"

@@ -28,7 +28,13 @@ rule build_dataset:
         settings=config["dataset"],
         # Which characters are replaced, not by what: that is the base model's concern.
         replaced=sorted(config["text"]["mapping"]),
+        numbers={
+            "language": config["source"]["language"],
+            "by_library": config["text"]["write_numbers"],
+            "words": config["text"]["number_words"],
+        },
         transcripts=CORPUS.digest("text", "fingerprint"),
+        problems=CORPUS.digest_problems(),
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/split.tsv"),

@@ -64,7 +64,12 @@ def read_schema(name):
 def read_source():
     """Read the user's source."""
     columns = Columns(**config["source"]["columns"])
-    return read_corpus(Path(config["source"]["path"]), columns, cache=RESULTS / "source")
+    return read_corpus(
+        Path(config["source"]["path"]),
+        columns,
+        cache=RESULTS / "source",
+        record=RESULTS / "state/ids.json",
+    )
 
 
 def check_base():
@@ -106,6 +111,11 @@ if CORPUS.problems and workflow.is_main_process:
         f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
         f"{CORPUS.problems[0].detail}"
     )
+
+if CORPUS.notes and workflow.is_main_process:
+    shown = "\n".join(f"  {note.origin}: {note.detail}" for note in CORPUS.notes[:5])
+    more = f"\n  and {len(CORPUS.notes) - 5} more" if len(CORPUS.notes) > 5 else ""
+    logger.warning(f"Notes on {config['source']['path']}:\n{shown}{more}")
 
 
 # The log file has every job. --verbose and --printshellcmds bring them back to the terminal.

@@ -6,6 +6,7 @@ from lib.corpus import load_corpus
 from lib.dataset.build import build_dataset
 from lib.dataset.settings import DatasetSettings
 from lib.logs import start_log
+from lib.text.numbers import NumberWriter
 
 start_log(snakemake.log[0])
 corpus = load_corpus(Path(snakemake.params.index))
@@ -19,6 +20,7 @@ build_dataset(
     DatasetSettings(**snakemake.params.settings),
     Path(snakemake.params.state),
     replaced=snakemake.params.replaced,
+    numbers=NumberWriter(**snakemake.params.numbers),
     dataset=Path(snakemake.output.dataset),
     manifest=Path(snakemake.output.manifest),
     rejected=Path(snakemake.output.rejected),

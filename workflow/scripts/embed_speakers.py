@@ -13,4 +13,5 @@ embed_clips(
     previous=shard,
     sample_rate=snakemake.params.sample_rate,
     threads=snakemake.threads,
+    code=snakemake.params.code,
 )

@@ -14,4 +14,5 @@ prepare_base_model(
     text_policy=snakemake.params.text,
     output=Path(snakemake.output[0]),
     same_speakers=snakemake.params.base["speakers"],
+    language=snakemake.params.language,
 )

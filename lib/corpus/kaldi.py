@@ -1,0 +1,61 @@
+"""Kaldi's data folders: `wav.scp` and `text`, with `utt2spk` where speakers are known."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib.corpus.clip import Columns, CorpusError, Problem
+from lib.corpus.metadata import Metadata, Record, read_text
+
+TABLES = ("wav.scp", "text", "utt2spk")
+NAMES = ["id", "path", "text", "speaker"]
+
+
+def is_kaldi(folder: Path) -> bool:
+    """Whether a folder has recordings and transcripts in Kaldi's form."""
+    return (folder / "wav.scp").is_file() and (folder / "text").is_file()
+
+
+def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
+    """Read a data folder, an utterance a row.
+
+    Raises
+    ------
+    CorpusError
+        If utterances are parts of longer recordings.
+    """
+    if (folder / "segments").exists():
+        raise CorpusError(
+            f"{folder / 'segments'}: utterances are cut out of longer recordings, which is not "
+            "read here; expected one file for each: write them with Kaldi's "
+            "extract-segments or wav-copy and leave `segments` out"
+        )
+    problems: list[Problem] = []
+    texts, speakers = (
+        {key: value for _, key, value in _lines(folder / name)} for name in ("text", "utt2spk")
+    )
+    records = []
+    for number, key, value in _lines(folder / "wav.scp"):
+        origin = f"{label}wav.scp line {number}"
+        if value.endswith("|"):
+            detail = f"{value[:60]!r} is a command, expected a file: run it and write its output"
+            problems.append(Problem(key, origin, "missing_file", detail))
+        else:
+            text = texts.pop(key, None)
+            cells = {"id": key, "path": value, "text": text, "speaker": speakers.get(key)}
+            records.append(Record(origin, cells))
+    for key in texts:
+        detail = f"{key} has a transcript in {label}text, and no recording in {label}wav.scp"
+        problems.append(Problem(key, f"{label}text", "missing_file", detail))
+    columns = Columns("path", "text", "id", "speaker", chosen.session)
+    return Metadata(columns, records, problems, NAMES)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield number, first word and the rest of every line; a file that is not there has none."""
+    if not path.is_file():
+        return
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        key, _, value = line.strip().partition(" ")
+        key, _, more = key.partition("\t")
+        if key:
+            yield number, key, f"{more} {value}".strip()

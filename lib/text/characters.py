@@ -1,0 +1,130 @@
+"""Characters of one meaning: which of them a vocabulary knows, and how the others are written.
+
+Word processors and phones put U+2019 where a vocabulary has U+0027, scanners leave ligatures, and
+East Asian keyboards wide letters. A reader sees the same text.
+"""
+
+import unicodedata
+from collections.abc import Container, Iterator, Mapping
+from itertools import combinations
+
+# Marks that stand for one another, the usual one first. After Unicode's confusable characters
+# (UTS 39), without those that are tones, stress or letters of another script.
+APOSTROPHES = (
+    "'\u2019\u02bc\u2018\u02bb\u201b\u02bd`\u00b4\u2032\u2035\uff07\uff40\u02b9\u02be\u02bf"
+    "\u201a\u2039\u203a\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
+)
+QUOTATION_MARKS = (
+    '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u2e42'
+)
+HYPHENS = "-\u2010\u2011\u2043\ufe63\uff0d\u058a\u05be"
+MARKS = (APOSTROPHES, QUOTATION_MARKS, HYPHENS)
+# Between two letters they are hyphens, elsewhere pauses.
+DASHES = "\u2012\u2013\u2014\u2015\u2212\ufe58\u00ad"
+
+# Kinds of compatibility forms (UAX 44) that are another look of the same letters.
+_LOOKS = frozenset("<wide> <narrow> <font> <initial> <medial> <final> <isolated> <small>".split())
+_ENCLOSED = frozenset(("<circle>", "<square>"))
+_PRESENTATION_FORMS = range(0xFB00, 0xFB50)
+# Letters that no table of Unicode takes apart, as they are spelled without them.
+_SPELLED = {"æ": "ae", "œ": "oe", "ı": "i", "ȷ": "j"}
+
+
+def name_character(character: str) -> str:
+    """Return a character; where it shows nothing by itself, its number and name.
+
+    Joiners, marks and the like, and letters that only modify others: `U+0640 ARABIC TATWEEL`.
+    """
+    category = unicodedata.category(character)
+    if category[0] in "LNPS" and category != "Lm":
+        return character
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'CONTROL CHARACTER')}"
+
+
+def find_known_mark(character: str, vocab: Container[str]) -> str | None:
+    """Return the mark of a vocabulary that means the same; None where there is none."""
+    for marks in MARKS:
+        if character in marks:
+            return next((mark for mark in marks if mark in vocab), None)
+    return None
+
+
+def join_words(text: str, vocab: Container[str]) -> str:
+    """Write dashes between two letters as the hyphen that a vocabulary knows."""
+    hyphen = next((mark for mark in HYPHENS + DASHES if mark in vocab), None)
+    if hyphen is None or not any(dash in text for dash in DASHES):
+        return text
+    written = list(text)
+    for at in range(1, len(text) - 1):
+        if text[at] in DASHES and text[at] not in vocab:
+            if all(unicodedata.category(text[n])[0] in "LM" for n in (at - 1, at + 1)):
+                written[at] = hyphen
+    return "".join(written)
+
+
+def respell(text: str, respellings: Mapping[str, str]) -> str:
+    """Write sequences as `find_respellings` says."""
+    for sequence, character in respellings.items():
+        text = text.replace(sequence, character)
+    return text
+
+
+def find_respellings(vocab: Mapping[str, int]) -> dict[str, str]:
+    """Return what composition makes of characters of a vocabulary that it does not leave alone.
+
+    Composition takes apart some letters (U+0958) and exchanges others (U+212B): a vocabulary that
+    has them is to find them all the same.
+    """
+    composed = {unicodedata.normalize("NFC", c): c for c in vocab if len(c) == 1}
+    return {form: c for form, c in composed.items() if form != c and form not in vocab}
+
+
+def find_spelling(character: str, vocab: Container[str]) -> str | None:
+    """Return the canonical equal of a character whose parts are all known, if any."""
+    base, *marks = unicodedata.normalize("NFD", character)
+    if not marks:
+        return None
+    for size in (0, *range(len(marks) - 1, 0, -1)):
+        for chosen in combinations(range(len(marks)), size):
+            composed = unicodedata.normalize("NFC", base + "".join(marks[n] for n in chosen))
+            rest = [mark for n, mark in enumerate(marks) if n not in chosen]
+            spelling = composed + "".join(rest)
+            if len(composed) == 1 and all(part in vocab for part in spelling):
+                # Marks of one place cannot change theirs.
+                if unicodedata.normalize("NFC", spelling) == character:
+                    return spelling
+    return None
+
+
+def write_out(character: str) -> str | None:
+    """Return the letters that a compatibility form is another look of; None for other characters.
+
+    Superscripts, fractions and units are not: they are letters of some spellings, or read
+    otherwise than they are written.
+    """
+    kind = unicodedata.decomposition(character).split(" ")[0]
+    plain = unicodedata.normalize("NFKC", character)
+    if kind in _LOOKS or (kind == "<compat>" and ord(character) in _PRESENTATION_FORMS):
+        return plain
+    return plain if kind in _ENCLOSED and len(plain) == 1 and plain.isalpha() else None
+
+
+def spell_with_known(character: str, vocab: Container[str]) -> str | None:
+    """Return other letters of a compatibility form or a double letter, where all are known."""
+    forms: Iterator[str] = iter((character.casefold(), unicodedata.normalize("NFKC", character)))
+    wanted = unicodedata.category(character)[0]
+    if wanted not in "LP":
+        return None
+    if unicodedata.decomposition(character).startswith(("<super>", "<sub>")):
+        return None
+    known = (
+        "".join(part if part in vocab else find_known_mark(part, vocab) or "\0" for part in form)
+        for form in forms
+    )
+    return next((form for form in known if len(form) > 1 and "\0" not in form), None)
+
+
+def spell_nearest(character: str, vocab: Container[str]) -> str | None:
+    """Return the letters that a letter is spelled with where it is not at hand."""
+    spelled = _SPELLED.get(character.lower())
+    return spelled if spelled and all(part in vocab for part in spelled) else None

@@ -1,0 +1,268 @@
+"""Tables of text as people write them: any delimiter, any order of columns, quoted or not."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from lib.corpus import Columns, CorpusError, read_corpus
+
+SENTENCES = [
+    "The quick brown fox jumps.",
+    "Over the lazy dog it goes!",
+    "Nobody knew why, not even she.",
+    "A dog; a cat; and a mouse.",
+    "We met (once) at the river.",
+    "They said it was over by noon.",
+]
+LABELS = ["ann", "bob", "ann", "ann", "bob", "ann"]
+
+
+def write(folder, lines: list[str] | str, newline: str = "\n", name: str = "metadata.csv"):
+    """Write a table with files c0.wav, c1.wav and so on in wavs/."""
+    (folder / "wavs").mkdir(parents=True, exist_ok=True)
+    for number in range(len(SENTENCES)):
+        (folder / f"wavs/c{number}.wav").write_bytes(b"%d" % number)
+    text = lines if isinstance(lines, str) else newline.join(lines) + newline
+    (folder / name).write_bytes(text.encode())
+
+
+def read(folder, **columns):
+    return read_corpus(folder, Columns(**columns), None)
+
+
+def texts(corpus) -> list[str]:
+    return [clip.text for clip in corpus.clips.values()]
+
+
+def rows(*columns: list[str]) -> list[list[str]]:
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+FILES = [f"wavs/c{number}.wav" for number in range(len(SENTENCES))]
+STEMS = [f"c{number}" for number in range(len(SENTENCES))]
+TIMES = [f"00:00:0{number}" for number in range(len(SENTENCES))]
+
+
+@pytest.mark.parametrize("header", ["audio_file|text|speaker_name", "Audio File|Text|Speaker"])
+def test_a_header_is_believed(tmp_path, header):
+    lines = ["|".join(row) for row in rows(FILES, SENTENCES, LABELS)]
+    write(tmp_path, [header, *lines])
+
+    corpus = read(tmp_path)
+
+    assert texts(corpus) == SENTENCES
+    assert "source.columns.speaker" in corpus.notes[0].detail
+    named = read(tmp_path, speaker=header.split("|")[2])
+    assert [clip.speaker for clip in named.clips.values()] == LABELS
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        (STEMS, SENTENCES, ["0"] * 6),
+        (STEMS, SENTENCES, list("012345")),
+        (FILES, LABELS, SENTENCES),
+        (STEMS, SENTENCES, TIMES),
+        (FILES, LABELS, ["en"] * 6, SENTENCES),
+        (SENTENCES, FILES),
+        (SENTENCES, LABELS, FILES),
+        (LABELS, TIMES, STEMS, SENTENCES, ["1.25"] * 6),
+    ],
+)
+@pytest.mark.parametrize("delimiter", ["|", "\t"])
+def test_without_a_header_the_content_decides(tmp_path, columns, delimiter):
+    write(tmp_path, [delimiter.join(row) for row in rows(*columns)])
+
+    corpus = read(tmp_path)
+
+    assert texts(corpus) == SENTENCES
+    assert not corpus.problems
+
+
+def test_ljspeech_with_two_spellings_takes_the_one_written_out(tmp_path):
+    raw = [text.replace("The", "3").replace("dog", "d.") for text in SENTENCES]
+    write(tmp_path, ["|".join(row) for row in rows(STEMS, raw, SENTENCES)])
+    assert texts(read(tmp_path)) == SENTENCES
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["Guten Morgen zusammen", "Wie geht es dir?", "Das ist schlecht", "Na ja", "Gut so", "Aha"],
+        SENTENCES[::-1],
+    ],
+)
+def test_doubt_is_asked_with_the_lines_that_settle_it(tmp_path, other):
+    write(tmp_path, ["|".join(row) for row in rows(STEMS, SENTENCES, other)])
+
+    with pytest.raises(CorpusError, match="has no header, and column 2 or column 3") as raised:
+        read(tmp_path)
+
+    assert "  source:\n    columns:\n      audio: column 1\n      text: column 3" in str(
+        raised.value
+    )
+    assert texts(read(tmp_path, audio="column 1", text="column 2")) == SENTENCES
+    assert texts(read(tmp_path, text="column 3")) == other
+
+
+def test_single_words_beside_single_words_are_asked_about(tmp_path):
+    write(tmp_path, ["c0|hello|ann", "c1|goodbye|bob", "c2|yes|carl"])
+    with pytest.raises(CorpusError, match="column 2 or column 3 may be the transcript"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("order", [("audio", "text"), ("text", "audio")])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_pipe_in_the_text_of_two_columns_cuts_nothing(tmp_path, order, header):
+    said = ["He said no|yes", *SENTENCES[1:]]
+    table = {"audio": FILES, "text": said}
+    lines = ["|".join(row) for row in rows(*(table[name] for name in order))]
+    write(tmp_path, ["|".join(order), *lines] if header else lines)
+    assert texts(read(tmp_path)) == said
+
+
+# ------------------------------------------------------------------ quotation marks
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|"])
+@pytest.mark.parametrize("second", ['say "this"', 'Hello"', "plain", '"whole"', 'a "" b'])
+def test_a_stray_mark_swallows_no_row(tmp_path, delimiter, second):
+    said = ['"Hello', *SENTENCES[1:5], second]
+    write(tmp_path, ["file_name" + delimiter + "text", *map(delimiter.join, rows(FILES, said))])
+
+    corpus = read(tmp_path)
+
+    assert len(corpus.clips) + len(corpus.problems) == 6
+    assert len(corpus.clips) == 6
+    assert texts(corpus)[:5] == said[:5]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_an_open_mark_in_a_quoted_table_costs_its_own_row(tmp_path, delimiter):
+    lines = [f'{name}{delimiter}"{text}"' for name, text in zip(FILES, SENTENCES, strict=True)]
+    lines[1] = lines[1].removesuffix('"')
+    write(tmp_path, [f"file_name{delimiter}text", *lines])
+
+    corpus = read(tmp_path)
+
+    assert texts(corpus) == [SENTENCES[0], *SENTENCES[2:]]
+    (problem,) = corpus.problems
+    assert problem.origin == "metadata.csv line 3"
+    assert "quotation mark opens" in problem.detail
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_line_break_inside_a_quoted_cell_is_one_row(tmp_path, delimiter, newline):
+    said = [f"first{newline}second, third", f'say ""so""{newline}{newline}and; go', *SENTENCES[2:]]
+    lines = [f'{name}{delimiter}"{text}"' for name, text in zip(FILES, said, strict=True)]
+    write(tmp_path, [f"file_name{delimiter}text", *lines], newline)
+
+    corpus = read(tmp_path)
+
+    assert [" ".join(text.split()) for text in texts(corpus)] == [
+        "first second, third",
+        'say "so" and; go',
+        *SENTENCES[2:],
+    ]
+    assert not corpus.problems
+    origins = [clip.origin for clip in corpus.clips.values()]
+    assert origins[2] == "metadata.csv line 7"
+
+
+def test_one_mark_in_five_thousand_rows(tmp_path):
+    write(tmp_path, "")
+    lines = [f"c{number % 6}.wav\tThis is sentence {number}" for number in range(5000)]
+    lines[1000] = 'c4.wav\t"And then'
+    lines[1966] = 'c4.wav\tshe said "no"'
+    write(tmp_path, ["file_name\ttext", *lines])
+    corpus = read(tmp_path)
+    assert len(corpus.clips) + len(corpus.problems) == 5000
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=15)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(CELL, min_size=6, max_size=6),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.permutations(["file_name", "text", "who"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.booleans(),
+)
+def test_whatever_a_spreadsheet_writes_is_read(
+    tmp_path_factory, said, delimiter, newline, order, quoting, breaks
+):
+    """A table of any delimiter, line end and order of columns, as Python's csv writes it."""
+    said = [" ".join(text.split()) for text in said]
+    assume(all(said) and not {"nan", "NaN", "NAN", "<NA>"} & set(said))
+    said[0] = said[0] + (newline if breaks else " ") + "end"
+    folder = tmp_path_factory.mktemp("source")
+    table = [
+        {"file_name": file, "text": text, "who": who}
+        for file, text, who in rows(FILES, said, LABELS)
+    ]
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        buffer, order, delimiter=delimiter, lineterminator=newline, quoting=quoting
+    )
+    writer.writeheader()
+    writer.writerows(table)
+    write(folder, buffer.getvalue())
+
+    corpus = read(folder, speaker="who")
+
+    assert not corpus.problems
+    assert [" ".join(text.split()) for text in texts(corpus)] == [
+        " ".join(text.split()) for text in said
+    ]
+    assert [clip.speaker for clip in corpus.clips.values()] == LABELS
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from("ab \"'|;,"), min_size=1, max_size=8), min_size=6, max_size=6)
+)
+def test_rows_of_a_script_are_all_there(tmp_path_factory, said):
+    """Nothing quoted, tabs between: no row swallows another, whatever marks are in it."""
+    said = [f"x{text}" if not text.strip() else text for text in said]
+    folder = tmp_path_factory.mktemp("source")
+    write(folder, ["file_name\ttext", *("\t".join(row) for row in zip(FILES, said, strict=True))])
+    corpus = read(folder)
+    origins = {clip.origin for clip in corpus.clips.values()} | {
+        problem.origin for problem in corpus.problems
+    }
+    assert len(origins) == 6
+    assert not [problem for problem in corpus.problems if problem.reason == "damaged_row"]
+
+
+# ------------------------------------------------------------------ cells that stand for nothing
+
+
+@pytest.mark.parametrize("empty", ["nan", "NaN", "<NA>", "#N/A", ""])
+def test_empty_is_empty_in_csv(tmp_path, empty):
+    write(tmp_path, ["file_name,text,who", f"c0.wav,{empty},ann", f"c1.wav,hello,{empty}"])
+    corpus = read(tmp_path, speaker="who")
+    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    (clip,) = corpus.clips.values()
+    assert (clip.text, clip.speaker) == ("hello", None)
+
+
+def test_numbers_of_a_column_with_gaps_are_whole(tmp_path):
+    write(tmp_path, ["file_name,text,who", "c0.wav,x,1.0", "c1.wav,y,", "c2.wav,z,2.0"])
+    assert [clip.speaker for clip in read(tmp_path, speaker="who").clips.values()] == [
+        "1",
+        None,
+        "2",
+    ]
+    write(tmp_path, ["file_name,text,who", "c0.wav,x,1.0", "c1.wav,y,1.5", "c2.wav,z,2.0"])
+    assert [clip.speaker for clip in read(tmp_path, speaker="who").clips.values()] == [
+        "1.0",
+        "1.5",
+        "2.0",
+    ]
