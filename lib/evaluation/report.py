@@ -14,12 +14,12 @@ from lib.evaluation.tables import (
     Example,
     collect_examples,
     describe_doubt,
+    describe_place,
     format_duration,
     label_speaker,
     read_table,
 )
 from lib.files import atomic_path, read_json
-from lib.speakers.overrides import describe_place
 
 MAX_ROWS = 200
 # What a page can hold: some 30 kB for each sentence.
