@@ -13,9 +13,8 @@ from lib.evaluation import audition_page, page
 from lib.evaluation.audition_script import SCRIPT
 from lib.evaluation.canvas import COLOURS
 from lib.evaluation.sound import encode_start
-from lib.evaluation.tables import describe_doubt, format_duration
+from lib.evaluation.tables import describe_doubt, describe_place, format_duration
 from lib.files import atomic_path, read_json
-from lib.speakers.overrides import describe_place
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import read_table
 

@@ -14,11 +14,11 @@ from lib.evaluation.tables import (
     Example,
     collect_examples,
     describe_doubt,
+    describe_place,
     format_duration,
     label_speaker,
 )
 from lib.files import atomic_path, read_json
-from lib.speakers.overrides import describe_place
 from lib.tables import read_table
 
 MAX_ROWS = 200

@@ -14,6 +14,27 @@ def read_names(registry: Path) -> dict[str, str]:
     return {key: entry["name"] for key, entry in read_json(registry)["speakers"].items()}
 
 
+# As in config/config.yaml.
+USUAL_PLACE = "config/speakers.yaml"
+
+
+def describe_place(place: str | None) -> tuple[str, str]:
+    """Return where a correction is to be written, and what else has to be done, or nothing.
+
+    Parameters
+    ----------
+    place
+        As `speakers.overrides` in the configuration.
+    """
+    if place is not None:
+        return place, ""
+    hint = (
+        "This run reads no such file yet: make it, and set speakers.overrides to its name in the "
+        "run's configuration."
+    )
+    return USUAL_PLACE, hint
+
+
 def label_speaker(speaker: str, names: Mapping[str, str]) -> str:
     """Return the id, and the name where it says more."""
     name = names.get(speaker, speaker)

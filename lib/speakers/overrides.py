@@ -28,23 +28,6 @@ from lib.speakers.ruling import Overrides, OverridesError, judge
 USUAL_PLACE = "config/speakers.yaml"
 
 
-def describe_place(place: str | None) -> tuple[str, str]:
-    """Return where a correction is to be written, and what else has to be done, or nothing.
-
-    Parameters
-    ----------
-    place
-        As `speakers.overrides` in the configuration.
-    """
-    if place is not None:
-        return place, ""
-    hint = (
-        "This run reads no such file yet: make it, and set speakers.overrides to its name in the "
-        "run's configuration."
-    )
-    return USUAL_PLACE, hint
-
-
 def read_overrides(
     place: str | None, schema: Mapping[str, Any], clips: Mapping[str, str | None], record: Path
 ) -> Overrides:
