@@ -1,7 +1,6 @@
 """Rows of metadata files: what the text formats hold, before anyone looks for the audio."""
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -231,7 +230,7 @@ def as_text(cells: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _cell_text(key: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         # Programs make fractions of whole numbers as soon as a cell of the column is empty.

@@ -108,6 +108,13 @@ def test_doubt_is_asked_with_the_lines_that_settle_it(tmp_path, other):
     assert texts(read(tmp_path, text="column 3")) == other
 
 
+def test_names_of_several_words_that_come_again_and_again_are_no_sentences(tmp_path):
+    people = ["Mary Ann Smith Jones", "Bob van der Berg"] * 6
+    said = [f"Sentence number {number} of them" for number in range(12)]
+    write(tmp_path, ["|".join(row) for row in rows([*STEMS, *STEMS], people, said)])
+    assert texts(read(tmp_path)) == said[:6]
+
+
 def test_single_words_beside_single_words_are_asked_about(tmp_path):
     write(tmp_path, ["c0|hello|ann", "c1|goodbye|bob", "c2|yes|carl"])
     with pytest.raises(CorpusError, match="column 2 or column 3 may be the transcript"):
