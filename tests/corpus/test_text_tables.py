@@ -248,6 +248,13 @@ def test_rows_of_a_script_are_all_there(tmp_path_factory, said):
     assert not [problem for problem in corpus.problems if problem.reason == "damaged_row"]
 
 
+def test_a_spreadsheet_may_tell_its_delimiter(tmp_path):
+    write(tmp_path, ["sep=;", "file_name;text", "c0.wav;one, two | three", "c1.wav;four"])
+    corpus = read(tmp_path)
+    assert texts(corpus) == ["one, two | three", "four"]
+    assert corpus.clips["c0"].origin == "metadata.csv line 3"
+
+
 # ------------------------------------------------------------------ cells that stand for nothing
 
 
