@@ -248,6 +248,15 @@ def test_rows_of_a_script_are_all_there(tmp_path_factory, said):
     assert not [problem for problem in corpus.problems if problem.reason == "damaged_row"]
 
 
+@pytest.mark.parametrize("header", ["file,text", "text,id", "ID,Text"])
+def test_a_column_called_file_or_id_may_hold_the_recordings(tmp_path, header):
+    columns = {"text": SENTENCES, "file": FILES, "id": FILES}
+    table = rows(*(columns[name] for name in header.casefold().split(",")))
+    lines = [",".join(f'"{cell}"' for cell in row) for row in table]
+    write(tmp_path, [header, *lines])
+    assert texts(read(tmp_path)) == SENTENCES
+
+
 def test_a_spreadsheet_may_tell_its_delimiter(tmp_path):
     write(tmp_path, ["sep=;", "file_name;text", "c0.wav;one, two | three", "c1.wav;four"])
     corpus = read(tmp_path)
