@@ -37,7 +37,7 @@ TEXT_NAMES = (
 )
 ID_NAMES = ("id",)
 SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "spk_id")
-# Where nothing else names the audio, in a table with `|`.
+# Where nothing else names the audio: in a table with `|`, and where they hold names of files.
 BARE_AUDIO_NAMES = ("id", "file")
 # Where a text is spoken within a longer recording.
 PART_NAMES = ("start", "start_time", "start_ms", "begin", "segment_start", "onset")
@@ -90,7 +90,7 @@ def resolve_columns(
             expected = [wanted] if wanted else defaults[field.name]
             raise CorpusError(
                 f"{path}: has columns {', '.join(found) or 'none'}, expected "
-                f"{' or '.join(expected)} for the {field.name}: name the right one in "
+                f"{' or '.join(expected[:4])} for the {field.name}: name the right one in "
                 f"source.columns.{field.name}"
             )
     if resolved["id"] == resolved["audio"]:

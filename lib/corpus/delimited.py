@@ -20,6 +20,7 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 MAX_CELL = 131_072  # characters, as in Python's csv module
 MAX_CELL_LINES = 200
 SAMPLE = 1000  # lines
+_TOLD = re.compile('"?sep=(.)"?')  # what spreadsheets write to tell each other
 _CLOSED = re.compile(r'"[^"]*"')
 
 
@@ -59,7 +60,10 @@ def parse_delimited(
         that began lines above.
     """
     lines = LINE_END.split(text)
-    delimiter = find_delimiter(lines, is_header)
+    if told := _TOLD.fullmatch(lines[0].strip()):
+        lines[0], delimiter = "", told[1]
+    else:
+        delimiter = find_delimiter(lines, is_header)
     table = _Table(lines, label, delimiter, is_header, names_audio)
     table.read()
     return Delimited(delimiter, table.rows, table.problems)

@@ -1,7 +1,6 @@
 """Rows of metadata files: what the text formats hold, before anyone looks for the audio."""
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -88,8 +87,11 @@ def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
     )
     rows = table.rows
     if has_names(first) or not headless:
-        columns, names = _read_header(first, table.delimiter, chosen)
         rows = rows[1:]
+        bare = table.delimiter == "|" or any(
+            is_audio(cell) for row in rows[:1] for cell in row.cells
+        )
+        columns, names = _read_header(first, bare, chosen)
     else:
         width = _usual_width(rows)
         usual = [row.cells for row in _fold_rows(rows, width, table.delimiter, is_audio)]
@@ -123,11 +125,13 @@ def _collect(
     return records, problems
 
 
-def _read_header(first: list[str], delimiter: str, chosen: Columns) -> tuple[Columns, list[str]]:
-    """Believe the header; in a table with `|` the audio may be called `id` or `file`."""
+def _read_header(
+    first: list[str], bare_allowed: bool, chosen: Columns
+) -> tuple[Columns, list[str]]:
+    """Believe the header; where it is allowed the audio may be called `id` or `file` alone."""
     plain = [plain_name(name) for name in first]
     bare = next((plain.index(name) for name in BARE_AUDIO_NAMES if name in plain), None)
-    if delimiter != "|" or chosen.audio or bare is None or set(plain) & set(AUDIO_NAMES):
+    if not bare_allowed or chosen.audio or bare is None or set(plain) & set(AUDIO_NAMES):
         return chosen, first
     if len(first) == 3 and bare == 0 and plain[2] in NORMALISED_NAMES:
         return replace(chosen, audio="id", text=chosen.text or "spoken"), list(LJSPEECH_COLUMNS)
@@ -231,7 +235,7 @@ def as_text(cells: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _cell_text(key: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         # Programs make fractions of whole numbers as soon as a cell of the column is empty.

@@ -37,6 +37,9 @@ class Selection:
                 del self.accepted[rejection.clip]
             else:
                 self.flags.setdefault(rejection.clip, []).append(rejection.reason)
+                logger.info(
+                    "flagged: %s: %s: %s", rejection.clip, rejection.reason, rejection.detail
+                )
 
 
 def select_clips(

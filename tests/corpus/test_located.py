@@ -96,7 +96,8 @@ def test_absolute_paths_inside_the_source_are_inside(tmp_path):
 
     (tmp_path / "link").symlink_to(here)
     linked = read_corpus(tmp_path / "link", Columns(), None)
-    assert linked.clips.keys() == first.clips.keys() and not linked.problems
+    assert linked.clips.keys() == first.clips.keys()
+    assert not linked.problems and not linked.notes
 
     (tmp_path / "link").unlink()
     shutil.move(here, tmp_path / "there")

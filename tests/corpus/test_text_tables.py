@@ -108,6 +108,13 @@ def test_doubt_is_asked_with_the_lines_that_settle_it(tmp_path, other):
     assert texts(read(tmp_path, text="column 3")) == other
 
 
+def test_names_of_several_words_that_come_again_and_again_are_no_sentences(tmp_path):
+    people = ["Mary Ann Smith Jones", "Bob van der Berg"] * 6
+    said = [f"Sentence number {number} of them" for number in range(12)]
+    write(tmp_path, ["|".join(row) for row in rows([*STEMS, *STEMS], people, said)])
+    assert texts(read(tmp_path)) == said[:6]
+
+
 def test_single_words_beside_single_words_are_asked_about(tmp_path):
     write(tmp_path, ["c0|hello|ann", "c1|goodbye|bob", "c2|yes|carl"])
     with pytest.raises(CorpusError, match="column 2 or column 3 may be the transcript"):
@@ -239,6 +246,22 @@ def test_rows_of_a_script_are_all_there(tmp_path_factory, said):
     }
     assert len(origins) == 6
     assert not [problem for problem in corpus.problems if problem.reason == "damaged_row"]
+
+
+@pytest.mark.parametrize("header", ["file,text", "text,id", "ID,Text"])
+def test_a_column_called_file_or_id_may_hold_the_recordings(tmp_path, header):
+    columns = {"text": SENTENCES, "file": FILES, "id": FILES}
+    table = rows(*(columns[name] for name in header.casefold().split(",")))
+    lines = [",".join(f'"{cell}"' for cell in row) for row in table]
+    write(tmp_path, [header, *lines])
+    assert texts(read(tmp_path)) == SENTENCES
+
+
+def test_a_spreadsheet_may_tell_its_delimiter(tmp_path):
+    write(tmp_path, ["sep=;", "file_name;text", "c0.wav;one, two | three", "c1.wav;four"])
+    corpus = read(tmp_path)
+    assert texts(corpus) == ["one, two | three", "four"]
+    assert corpus.clips["c0"].origin == "metadata.csv line 3"
 
 
 # ------------------------------------------------------------------ cells that stand for nothing

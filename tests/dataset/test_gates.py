@@ -209,8 +209,11 @@ def test_numbers_that_are_written_out_have_a_reading(source):
     assert flags["date"] == "unspoken_characters"
 
 
-def test_what_is_not_spoken_is_named_per_clip(source):
+def test_what_is_not_spoken_is_named_per_clip(source, caplog):
+    caplog.set_level("INFO")
     source.add("bad", "Well [laugh] it was &amp; [laugh]", duration=3.0)
+    source.build()
+    assert "flagged: bad: annotations: the text has [laugh], &amp;, which" in caplog.text
     source.build(annotations="reject")
     assert (
         "the text has [laugh], &amp;, which is probably not spoken"
