@@ -68,17 +68,31 @@ def test_the_interpreter_is_written_as_it_is_called(results, monkeypatch, tmp_pa
     assert shlex.split(speaking_command(results))[0] in ("opt/python", "/opt/python")
 
 
-@pytest.mark.parametrize(
-    ("own", "expected"), [("output: elsewhere\n", "elsewhere"), ("", "results")]
-)
-def test_make_finds_the_output_of_a_config(tmp_path, own, expected):
-    config = tmp_path / "mine.yaml"
+def make_tensorboard(tmp_path, own: str) -> subprocess.CompletedProcess:
+    """Run `make tensorboard` with a program in its place that only repeats its arguments."""
+    config = tmp_path / "my config.yaml"
     config.write_text(f"# mine\n{own}")
-    command = ["make", "--dry-run", "tensorboard", f"CONFIG={config}"]
-    # Only the interpreter that is running is known to be there.
-    command.append(f"BIN={Path(sys.executable).parent}")
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert f'--logdir "{expected}/tensorboard"' in shown.stdout
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "python").symlink_to(sys.executable)
+    (folder / "tensorboard").write_text('#!/bin/sh\necho "$@"\n')
+    (folder / "tensorboard").chmod(0o755)
+    # `true` in place of the program that makes the environment.
+    command = ["make", "tensorboard", f"CONFIG={config}", f"BIN={folder}", "PYTHON=true"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_make_finds_the_output_of_a_config(tmp_path):
+    output = tmp_path / "else where"
+    (output / "tensorboard").mkdir(parents=True)
+    shown = make_tensorboard(tmp_path, f"output: {output}\n")
+    assert shown.stdout.strip() == f"--logdir {output}/tensorboard", shown.stderr
+
+
+def test_make_names_the_part_that_is_not_there(tmp_path):
+    shown = make_tensorboard(tmp_path, f"output: {tmp_path}/none\n")
+    assert shown.returncode == 2
+    assert f"{tmp_path}/none/tensorboard is not there yet: run make run CONFIG=" in shown.stderr
 
 
 def test_the_time_of_every_stage_is_told(results):
