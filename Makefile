@@ -54,7 +54,8 @@ dry-run: config setup  ## show what is pending with CONFIG
 	@$(SNAKEMAKE) --dry-run
 
 test: setup  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup \
+		--no-loadscope-reorder
 
 lint: setup  ## check style of Python and workflow files
 	@$(BIN)/ruff check .

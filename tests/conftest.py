@@ -6,6 +6,9 @@ from pathlib import Path
 # Before torch is imported anywhere: threads that spin while they wait would slow down whatever
 # else runs on the same cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes test side by side: each computes on one core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 
@@ -15,6 +18,23 @@ from lib.numba_cache import use_private_cache  # noqa: E402
 use_private_cache()
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# Rooms whose tests share what takes long to make: one process has them all. Longest first.
+SHARED = ("tests/workflow", "tests/training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell processes side by side what belongs together: a room of `SHARED`, else a file."""
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        file = item.nodeid.split("::")[0]
+        rooms = [number for number, room in enumerate(SHARED) if file.startswith(room)]
+        return (rooms[0], SHARED[rooms[0]]) if rooms else (len(SHARED), file)
+
+    items.sort(key=lambda item: place(item)[0])
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(place(item)[1]))
 
 
 @pytest.fixture(scope="session")
