@@ -44,7 +44,7 @@ def main() -> None:
     settings = TrainingSettings(precision="fp32", discriminator_channels=4)
     learner = Learner(settings, base, start_accelerator(settings, use_gpu=False))
     windows = Windows(clips, settings, Progress())
-    windows.probe(lambda window: True)
+    windows.probe(lambda window: True, "cpu")
     start = time.perf_counter()
     plan = windows.of_epoch(0)
     planned = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""One training step of a full-size VITS, ours and the textbook's; on a GPU also what fits.
+"""One training step of a full-size VITS, ours and the textbook's.
 
 ``python -m benchmarks.train_step``. Random weights (36 M generator, 46.7 M discriminator), a batch
 of four clips of 3 s, both networks updated. `textbook_step.py` has the other side. Needs torch,
@@ -6,32 +6,26 @@ transformers, accelerate and numpy alone.
 """
 
 import argparse
-import math
-import time
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import VitsConfig, VitsModel
 
 from benchmarks.basics import print_table, speechlike
 from benchmarks.textbook_step import (
-    HOP,
     SEGMENT,
     Clock,
     TextbookDiscriminator,
     textbook_step,
     update,
 )
-from lib.training.memory import bound_memory, choose_micro_batches, fits_in_memory, free_memory
 from lib.vits.discriminator import Discriminator
 from lib.vits.losses import LossWeights
 from lib.vits.model import Batch, backward_step, forward_step, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
 
 BATCH, SECONDS, TOKENS_PER_SECOND = 4, 3.0, 27
-EFFECTIVE_BATCH, HOURS, EPOCHS = 48, 7.0, 200
 Networks = tuple[VitsModel, nn.Module]
 
 
@@ -99,79 +93,11 @@ def fastest(clocks: list[dict[str, float]]) -> dict[str, float]:
     return {**best, "a whole step": sum(best.values())}
 
 
-# ---------------------------------------------------------------- what fits into a card
-
-
-def invent_seconds(hours: float) -> list[float]:
-    """Lengths of clips as recorded sentences have them: most of 2 to 6 s, some of 15."""
-    rng = np.random.default_rng(0)
-    drawn = np.clip(rng.lognormal(math.log(3.8), 0.5, round(hours * 3600 / 4.2)), 1.0, 15.0)
-    return (drawn * hours * 3600 / drawn.sum()).tolist()
-
-
-def train_window(
-    networks: Networks,
-    scaler: torch.amp.GradScaler,
-    parts: Sequence[Batch],
-    spectrogram: nn.Module,
-    precision: torch.dtype,
-) -> None:
-    """Forward and backward of a step's micro-batches, as the trainer runs them."""
-    device = parts[0].audio.device
-    scale = scaler.scale(torch.ones((), device=device))
-    for part in parts:
-        with torch.autocast(device.type, precision):
-            step = forward_step(*networks, part, spectrogram, SEGMENT)
-        backward_step(step, networks[1], step.counts, LossWeights(), scale)
-
-
-def measure_budget(device: torch.device, budget: float, steps: int) -> list[str]:
-    """Micro-batch, peak memory and speed within a budget, in fp16 (on a CPU, bf16)."""
-    on_card = device.type == "cuda"
-    precision = torch.float16 if on_card else torch.bfloat16
-    bound_memory(device, budget)
-    networks, optimizers = make_networks(device, textbook=False)
-    spectrogram = Spectrogram().to(device)
-    scaler = torch.amp.GradScaler(device.type, enabled=on_card)
-    seconds = invent_seconds(HOURS)
-
-    def train(parts: Sequence[Batch]) -> None:
-        train_window(networks, scaler, parts, spectrogram, precision)
-
-    def fits(size: int) -> bool:
-        return fits_in_memory(lambda: train([make_batch([max(seconds)] * size, device)]))
-
-    frames = [round(s * 16_000) // HOP for s in seconds]
-    chosen = choose_micro_batches(EFFECTIVE_BATCH, "auto", frames, SEGMENT, fits)
-    accumulation = math.ceil(EFFECTIVE_BATCH / chosen.clips)
-    parts = [make_batch([float(np.median(seconds))] * chosen.clips, device)] * accumulation
-    start = 0.0
-    for step in range(steps + 1):
-        if step == 1:  # the first one warms up
-            start = _now(device)
-        train(parts)
-        for optimizer in optimizers:
-            scaler.unscale_(optimizer)
-        update(optimizers)
-        scaler.update()
-    pace = steps * chosen.clips * accumulation / (_now(device) - start)
-    peak = f"{torch.cuda.max_memory_allocated() / 2**30:.1f}" if on_card else ""
-    hours = len(seconds) * EPOCHS / pace / 3600
-    return [f"{budget:g}", chosen.clips, accumulation, peak, f"{pace:.1f}", f"{hours:.1f}"]
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory-gb", type=float, nargs="+", default=[12.0, 8.0])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
@@ -181,14 +107,6 @@ def main() -> None:
     rows += [("ours", part, f"{seconds:.3f}") for part, seconds in ours.items()]
     ratio = ours["a whole step"] / theirs["a whole step"]
     print_table(("step", "part", "seconds"), [*rows, ("", "ours / textbook", f"{ratio:.2f}")])
-    if device.type == "cuda":
-        work = f"hours for {HOURS:.0f} h, {EPOCHS} epochs"
-        header = ("memory_gb", "micro-batch", "accumulation", "peak GB", "clips/s", work)
-        budgets = []
-        for budget in arguments.memory_gb:
-            budgets.append(measure_budget(device, budget, arguments.repeats))
-            free_memory()
-        print_table(header, budgets)
 
 
 if __name__ == "__main__":

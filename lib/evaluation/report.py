@@ -84,6 +84,7 @@ def write_report(
     registry = read_json(paths.registry)
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
     base = read_json(paths.base_model / "base.json")
+    training = read_json(paths.training)
     vocabulary = read_table(paths.base_model / "vocabulary.tsv")
     examples = collect_examples(paths.samples, paths.manifest)
     accepted = [row for row in manifest if row["status"] == "accepted"]
@@ -93,8 +94,8 @@ def write_report(
         "style": STYLE,
         "file": place,
         "hint": hint,
-        "facts": _collect_facts(accepted, rejected, base, read_json(paths.training)),
-        "notes": _collect_notes(accepted, base),
+        "facts": _collect_facts(accepted, rejected, base, training),
+        "notes": _collect_notes(accepted, base, training),
         "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],
         "voices_omitted": max(0, len(examples) - MAX_VOICES),
         "quality": _list_quality(paths.quality, names),
@@ -139,7 +140,7 @@ def _collect_facts(
         (
             "Epochs",
             f"{training['epoch']:,}",
-            "nothing to validate on" if best is None else f"best: epoch {best:,}",
+            "nothing to validate on" if best is None else _describe_best(training),
         ),
         ("Steps", f"{training['step']:,}", _count_skipped(training["skipped_steps"])),
         ("Left out of training", f"{len(base['excluded']):,}", None),
@@ -147,11 +148,23 @@ def _collect_facts(
     return [{"name": name, "value": value, "more": more} for name, value, more in facts]
 
 
+def _describe_best(training: Mapping[str, Any]) -> str:
+    """Say which epoch is the best, and what that rests on."""
+    losses = training["best_losses"] or {}
+    total = sum(losses.values())
+    told = f"best: epoch {training['best_epoch']:,}"
+    if "mel" in losses and total:
+        told += f", by a score that is {losses['mel'] / total:.0%} mel loss"
+    return told
+
+
 def _count_skipped(steps: int) -> str | None:
     return f"{steps:,} skipped: no finite gradient" if steps else None
 
 
-def _collect_notes(accepted: Sequence[Mapping[str, str]], base: Mapping[str, Any]) -> list[str]:
+def _collect_notes(
+    accepted: Sequence[Mapping[str, str]], base: Mapping[str, Any], training: Mapping[str, Any]
+) -> list[str]:
     """Return what a reader should know before anything else."""
     flags = Counter(flag for row in accepted for flag in row["flags"].split(",") if flag)
     notes = [
@@ -163,6 +176,13 @@ def _collect_notes(accepted: Sequence[Mapping[str, str]], base: Mapping[str, Any
         notes.append(
             "The base is the tiny random model, which shows that everything runs: it hums, it "
             "does not speak. For a voice, give base_model.source a real one."
+        )
+    code = training["code"]
+    if code["is_other"]:
+        notes.append(
+            "The code of the training has changed since these weights were trained (from "
+            f"{code['trained_by'][-1]['code']} to {code['now']}): they are as they were. "
+            "training.resume: false trains anew."
         )
     if "mms-tts" in base["source"]:
         notes.append(_LICENCE)

@@ -62,7 +62,8 @@ def write_base_model(run: Path, directory: Path) -> None:
     checkpoint = max((run / "checkpoints").glob("epoch????"))
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "model"
-        export_checkpoint(checkpoint, run / "base_model", exported, "mul")
+        registry = run / "speakers/registry.json"
+        export_checkpoint(checkpoint, run / "base_model", exported, "mul", registry)
         for path in exported.iterdir():
             if path.suffix == ".json" and path.name != "speakers.json":
                 (directory / path.name).write_bytes(path.read_bytes())

@@ -36,6 +36,13 @@ class Run:
     clip_text: str = "what was said"
     source: str = "tiny"
     validation: bool = True
+    code: dict = field(
+        default_factory=lambda: {
+            "now": "b2",
+            "trained_by": [{"code": "b2", "from_step": 0}],
+            "is_other": False,
+        }
+    )
     sounds: bool = True
 
     def clips(self) -> list[tuple[str, str]]:
@@ -127,6 +134,8 @@ class Run:
             "skipped_steps": 2,
             "best_epoch": 6 if self.validation else None,
             "best_score": 41.5 if self.validation else None,
+            "best_losses": {"mel": 38.18, "kl": 2.0, "duration": 1.32} if self.validation else None,
+            "code": self.code,
         }
         write_json(self.folder / "training.json", training)
 

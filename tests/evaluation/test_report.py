@@ -98,6 +98,21 @@ def test_every_speaker_has_players_and_a_recording(run):
     ]
 
 
+def test_what_the_choice_of_the_best_rests_on_is_said(run):
+    path, _ = write(run.write(), figures=False)
+    html = path.read_text("utf-8")
+    assert "best: epoch 6, by a score that is 92% mel loss" in html
+    assert "has changed since these weights were trained" not in html
+
+
+def test_weights_of_other_code_are_named(run):
+    run.code = {"now": "c3", "trained_by": [{"code": "b2", "from_step": 0}], "is_other": True}
+    path, _ = write(run.write(), figures=False)
+    html = path.read_text("utf-8")
+    assert "has changed since these weights were trained (from b2 to c3)" in html
+    assert "training.resume: false trains anew" in html
+
+
 def test_players_hold_the_sounds(run):
     _, page = write(run.write(), figures=False)
     source = page.all("audio")[0]["src"]

@@ -92,6 +92,31 @@ def test_fitting_is_reproducible(model, centroids):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_warm_start_leaves_out_who_is_not_there_any_more(model, centroids):
+    earlier = add_speakers(model, centroids)
+    now = add_speakers(model, centroids[:2])
+    warm_start(
+        now,
+        earlier.state_dict(),
+        ({"a": 0, "gone": 1, "c": 2}, {"c": 0, "a": 1}),
+        ({"x": 0, "gone": 5}, {"x": 3}),
+    )
+    old, new = earlier.embed_speaker.weight, now.embed_speaker.weight
+    assert torch.equal(new, old[[2, 0]])
+    tokens = earlier.text_encoder.embed_tokens.weight
+    assert torch.equal(now.text_encoder.embed_tokens.weight[3], tokens[0])
+
+
+def test_warm_start_of_one_speaker_from_several(model, centroids):
+    earlier = add_speakers(model, centroids)
+    with torch.no_grad():
+        earlier.decoder.conv_pre.weight.add_(1.0)
+    before = model.state_dict().keys()
+    warm_start(model, earlier.state_dict(), ({"a": 0, "b": 1, "c": 2}, {"a": 0}), ({}, {}))
+    assert model.state_dict().keys() == before
+    assert torch.equal(model.decoder.conv_pre.weight, earlier.decoder.conv_pre.weight)
+
+
 def test_warm_start_matches_rows_by_name(model, centroids):
     earlier = add_speakers(model, centroids[:2])
     with torch.no_grad():

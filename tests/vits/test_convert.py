@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import VitsConfig, VitsModel
 
-from lib.vits.convert import generator_from_original
+from lib.vits.convert import _config_from_original, generator_from_original
 
 HYPERPARAMETERS = {
     "model": {
@@ -133,6 +133,20 @@ def test_original_generator_gives_the_same_model(small):
     expected = small.state_dict()
     for name, value in converted.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize(("speakers", "rows", "channels"), [(0, 1, 0), (1, 1, 0), (2, 2, 16)])
+def test_the_configuration_is_that_of_the_original(small, speakers, rows, channels):
+    """A model with one speaker has no conditioning, whatever width is written down for it."""
+    model = {**HYPERPARAMETERS["model"], "gin_channels": 16, "use_sdp": False}
+    data = {**HYPERPARAMETERS["data"], "n_speakers": speakers}
+    config = _config_from_original({"model": model, "data": data}, 9)
+    assert (config.num_speakers, config.speaker_embedding_size) == (rows, channels)
+    assert (config.vocab_size, config.pad_token_id, config.layerdrop) == (9, 0, 0.0)
+    assert config.use_stochastic_duration_prediction is False
+    assert (config.spectrogram_bins, config.sampling_rate) == (513, 16_000)
+    assert config.hidden_dropout == config.attention_dropout == config.activation_dropout == 0.1
+    assert _config_from_original(HYPERPARAMETERS, 9).use_stochastic_duration_prediction is True
 
 
 def test_another_file_is_refused(small):
