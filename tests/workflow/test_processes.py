@@ -5,11 +5,18 @@ import json
 import torch
 from safetensors.torch import load_file
 
+from .conftest import CONFIG
+
 TWO = ("--set-resources", "train_model:gpu=2", "--resources", "gpu=2")
 
 
 def test_the_rule_trains_with_two_processes_as_with_one(project):
-    """From the same dataset: the weights of one, within what float sums differ."""
+    """From the same dataset: the weights of one, within what float sums differ.
+
+    Adam divides a gradient by its own size: with its usual epsilon, one that is rounding alone
+    would move its weight as far as any other.
+    """
+    project.configure(training={**CONFIG["training"], "epochs": 1, "epsilon": 1e-3})
     project.run("results/base_model")
     project.run("results/model", *TWO)
     log = (project.results / "logs/train_model.log").read_text()
@@ -25,5 +32,5 @@ def test_the_rule_trains_with_two_processes_as_with_one(project):
     assert (summary["step"], summary["epoch"]) == (again["step"], again["epoch"])
     assert one.keys() == two.keys()
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-2, atol=1e-3, msg=name)
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
     assert project.run("--dry-run", "results/model").nothing_to_do
