@@ -159,7 +159,14 @@ def check_rejected_share(selection: Selection, settings: DatasetSettings) -> Non
     first: dict[str, Rejection] = {}
     for rejection in selection.rejections:
         first.setdefault(f"{rejection.stage}/{rejection.reason}", rejection)
-        logger.error("rejected: %s", rejection)
+        # For the file alone: in the terminal thousands of them would hide the message.
+        logger.info(
+            "rejected: %s (%s): %s: %s",
+            rejection.origin,
+            rejection.clip or "no clip",
+            rejection.reason,
+            rejection.detail,
+        )
     reasons = "; ".join(
         f"{count} {reason} (first: {first[reason].origin}: {first[reason].detail})"
         for reason, count in counts.most_common()
