@@ -64,10 +64,14 @@ class _FirstMessages(logging.Filter):
 
 
 def hide_loading_bars() -> None:
-    """Turn off the bars that transformers shows for every file it loads or writes.
+    """Turn off the bars that transformers and datasets show for every file they load or write.
 
-    Only where it is imported already, which takes seconds. Downloads keep their bars.
+    Only where they are imported already, which takes seconds. Downloads keep their bars.
     """
+    if "datasets" in sys.modules:
+        from datasets import disable_progress_bars
+
+        disable_progress_bars()
     if "transformers" not in sys.modules:
         return
     from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
