@@ -84,6 +84,7 @@ def read_corpus(
         else:
             rows.append(row)
             prints.append(checked)
+    _refuse_shared(rows, prints, problems)
     known = IdRecord(record)
     clips = _identify(rows, prints, problems, known, cache)
     if not clips:
@@ -102,6 +103,20 @@ def save_corpus(corpus: Corpus, cache: Path) -> None:
     if corpus.record:
         corpus.record.save()
     _write_index(corpus, cache / INDEX_NAME)
+
+
+def _refuse_shared(rows: list[Row], prints: list[str], problems: list[Problem]) -> None:
+    """Move rows to the problems that name one file differently: at most one of them means it."""
+    names: dict[AudioLocation, dict[str, Row]] = {}
+    for row in rows:
+        names.setdefault(row.audio, {}).setdefault(row.note or "", row)
+    for at in reversed(range(len(rows))):
+        row = rows[at]
+        others = [other for note, other in names[row.audio].items() if note != (row.note or "")]
+        if row.note and others:
+            detail = f"{row.note}, but so is the file of {others[0].origin}: name the right one"
+            problems.append(Problem(row.name, row.origin, "missing_file", detail))
+            del rows[at], prints[at]
 
 
 def _identify(

@@ -209,3 +209,28 @@ def test_the_nearest_file_may_be_in_a_folder_for_audio(tmp_path):
     make(tmp_path, "wavs/recording_01.wav", "b.wav")
     corpus = read_names(tmp_path, "recording_1.wav", "b.wav")
     assert "the nearest file is 'recording_01.wav'" in corpus.problems[0].detail
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/data/spk1/001.wav", "/data/spk2/001.wav"),
+        ("D:\\one\\001.wav", "001.mp3", "b.wav"),
+        ("spk/../001.ogg", "001.flac"),
+    ],
+)
+def test_names_that_lead_to_one_file_are_not_the_same_recording(tmp_path, names):
+    """The recordings of one speaker are missing, and the other's have their names."""
+    make(tmp_path, "001.wav", "b.wav", "c.wav")
+    corpus = read_names(tmp_path, *names, "c.wav")
+    doubtful = [name for name in names if name != "b.wav"]
+    assert len(corpus.clips) == 1 + len(names) - len(doubtful)
+    assert [problem.reason for problem in corpus.problems] == ["missing_file"] * len(doubtful)
+    assert all("name the right one" in problem.detail for problem in corpus.problems)
+
+
+def test_a_row_that_names_its_file_keeps_it(tmp_path):
+    make(tmp_path, "001.wav")
+    corpus = read_names(tmp_path, "/data/spk2/001.wav", "001.wav")
+    assert corpus.clips["001"].text == "text 1"
+    assert "but so is the file of metadata.csv line 3" in corpus.problems[0].detail
