@@ -93,6 +93,12 @@ def resolve_columns(
                 f"{' or '.join(expected[:4])} for the {field.name}: name the right one in "
                 f"source.columns.{field.name}"
             )
+    for field, name in resolved.items():
+        if name is not None and list(found).count(name) > 1:
+            raise CorpusError(
+                f"{path}: has {found.count(name)} columns called {name}, expected one for the "
+                f"{field}: give them different names"
+            )
     if resolved["id"] == resolved["audio"]:
         resolved["id"] = None  # the id is made from the file's name
     return Columns(**resolved)

@@ -144,7 +144,9 @@ def _find_plainly(folder: Path, name: str) -> "Found | _Several | None":
     for base in (*others, first):
         directory, stem = os.path.split(os.path.normpath(os.path.join(base, name)))
         paths = [
-            path for path in _files_by_stem(directory).get(stem, ()) if not _escapes(base, path)
+            path
+            for path in _files_by_stem(directory).get(stem, ())
+            if _is_file(path) and not _escapes(base, path)
         ]
         keys = [os.path.relpath(path, base) for path in paths]
         if len(paths) > 1:

@@ -12,6 +12,7 @@ from lib.corpus.columns import (
     EMBEDDED_NAMES,
     PART_NAMES,
     SPEAKER_NAMES,
+    TEXT_NAMES,
     plain_name,
     resolve_columns,
 )
@@ -19,7 +20,7 @@ from lib.corpus.fingerprint import FingerprintCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
 from lib.corpus.locate import Found, locate_file
-from lib.corpus.metadata import Metadata, Record
+from lib.corpus.metadata import DOUBTFUL_TEXTS, Metadata, Record
 from lib.files import read_json
 
 Reader = Callable[[Path, str, Columns], Metadata]
@@ -294,6 +295,22 @@ def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[
             label,
             f"its column {found[0]!r} is not read: if it says who speaks, set "
             f"source.columns.speaker to {found[0]}",
+        )
+    others = [
+        name for name in metadata.names if plain_name(name) in TEXT_NAMES and name != columns.text
+    ]
+    if others and columns.text in metadata.names:
+        yield Note(
+            label,
+            f"the transcripts are those of {columns.text!r} and not of {others[0]!r}: if it should "
+            f"be the other, set source.columns.text to {others[0]}",
+        )
+    empty = [r for r in metadata.records if r.cells.get(columns.text) in DOUBTFUL_TEXTS]
+    if empty:
+        yield Note(
+            empty[0].origin,
+            f"its text is {empty[0].cells[columns.text]!r}, which programs write for an empty cell "
+            f"({len(empty)} such rows): empty the cell if nothing is said",
         )
     parts = [name for name in metadata.names if plain_name(name) in PART_NAMES]
     if parts:

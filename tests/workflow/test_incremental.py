@@ -53,7 +53,9 @@ def test_a_dry_run_records_nothing(empty_project):
 
 def test_a_dry_run_needs_no_place_to_write_and_a_run_names_it(empty_project):
     add_clips(empty_project, NEW)
-    empty_project.results.write_text("in the way")
+    empty_project.results.mkdir()
+    for name in ("source", "state"):
+        (empty_project.results / name).write_text("in the way")
     assert empty_project.run("--dry-run", "dataset").jobs["convert_audio"] == 3
     outcome = empty_project.run("dataset", check=False)
     assert outcome.returncode != 0
