@@ -32,11 +32,13 @@ METADATA_READERS: dict[str, Reader] = {
     ".json": formats.read_jsonl,
     ".parquet": formats.read_parquet,
 }
+TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
 DEPTHS = ("", "*/", "*/*/")
 # Words in the names of tables of a corpus that has them in parts: each is read.
 PARTS = {"train", "dev", "valid", "validation", "val", "test", "eval", "filelist"}
 # Of the texts in a folder, most are no tables.
 TABLE_WORDS = PARTS | {"metadata", "transcript", "transcripts", "transcriptions", "list"}
+BY_CLIENT = Columns(speaker="client_id")
 COMMON_VOICE = "validated.tsv"  # holds what train.tsv, dev.tsv and test.tsv hold, and more
 EXPECTED = (
     "expected a dataset saved with datasets.save_to_disk (state.json or dataset_dict.json), a "
@@ -98,8 +100,7 @@ def find_tables(source: Path) -> list[Table]:
         if found := _match(source, f"{depth}{COMMON_VOICE}"):
             if len(found) > 1:
                 raise CorpusError(_several(source, found))
-            by_client = Columns(speaker="client_id")
-            return [Table(found[0], formats.read_delimited, columns=by_client)]
+            return [Table(found[0], formats.read_delimited, columns=BY_CLIENT)]
         if found := [path.parent for path in _match(source, f"{depth}wav.scp")]:
             return [Table(path, read_kaldi, absolute=True) for path in found if is_kaldi(path)]
     if manifests := [
@@ -126,7 +127,10 @@ def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
     """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
     read = {table.path for table in tables}
     names = [f"metadata{suffix}" for suffix in METADATA_READERS]
-    for name in (*names, "*.parquet", "state.json", "wav.scp"):
+    others = ["*.parquet", "state.json", "wav.scp", "*manifest*.json", "*manifest*.jsonl"]
+    if not any(path.name == COMMON_VOICE for path in read):  # its parts are in it
+        others += [COMMON_VOICE, *(f"{part}{end}" for part in PARTS for end in TABLE_ENDS)]
+    for name in (*names, *sorted(others)):
         found = [path for depth in DEPTHS for path in _match(source, depth + name)]
         unread = [path for path in found if not {path, path.parent} & read]
         if unread:
@@ -144,13 +148,25 @@ def _find_loose_tables(source: Path) -> list[Table]:
     """Return the one table of a folder whatever its name, or those of its parts."""
     found = [
         path
-        for suffix in (".csv", ".tsv", ".jsonl", ".json", ".txt")
+        for suffix in TABLE_ENDS
         for path in _match(source, f"*{suffix}")
         if suffix not in (".txt", ".json") or _has_word(path, TABLE_WORDS)
     ]
     if len(found) > 1 and not all(_has_word(path, PARTS) for path in found):
         raise CorpusError(_several(source, found))
-    return [Table(path, METADATA_READERS[path.suffix]) for path in found]
+    return [
+        Table(
+            path, METADATA_READERS[path.suffix], columns=BY_CLIENT if _is_voice(path) else Columns()
+        )
+        for path in found
+    ]
+
+
+def _is_voice(path: Path) -> bool:
+    """Whether a table is a part of Common Voice, whose speakers are in `client_id`."""
+    with path.open("rb") as file:
+        first = file.readline(1000).strip().split(b"\t")
+    return {b"client_id", b"path", b"sentence"} <= set(first)
 
 
 def _has_word(path: Path, words: set[str]) -> bool:
