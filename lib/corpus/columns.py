@@ -40,7 +40,9 @@ SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "s
 # Where nothing else names the audio: in a table with `|`, and where they hold names of files.
 BARE_AUDIO_NAMES = ("id", "file")
 # Where a text is spoken within a longer recording.
-PART_NAMES = ("start", "start_time", "start_ms", "begin", "segment_start", "onset")
+PART_NAMES = tuple(
+    "start start_time start_sec start_ms begin begin_time begin_ms segment_start onset offset".split()
+)
 NORMALISED_NAMES = ("normalised", "normalized", "normalised_text", "normalized_text")
 HEADER_WORDS = frozenset(
     (*AUDIO_NAMES, *TEXT_NAMES, *ID_NAMES, *SPEAKER_NAMES, *BARE_AUDIO_NAMES, *NORMALISED_NAMES)

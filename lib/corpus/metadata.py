@@ -38,8 +38,8 @@ EMPTY_WORDS = frozenset(
 )
 # The same where a label is expected; as a transcript some may be a word.
 EMPTY_LABELS = frozenset("None none null nil NA na n.a. N.A. - -- ? undefined".split())
-_PART = (
-    "it is a part of a longer recording (offset), which is not cut here: write each part to a file "
+PART = (
+    "it is a part of a longer recording, which is not cut here: write each part to a file "
     "of its own"
 )
 
@@ -225,14 +225,16 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
             row = json.loads(line) if isinstance(line, str) else line
             if not isinstance(row, dict):
                 raise ValueError(f"a {type(row).__name__}")
-            if row.get("offset") not in (None, 0):
-                problems.append(_damaged(origin, _PART))
-                continue
             rows.append((origin, row))
         except ValueError as error:
             problems.append(_damaged(origin, f"not a JSON object: {error}"))
     names = list(dict.fromkeys(key for _, row in rows for key in row))
     columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
+    # The part at the beginning has no offset, and is a part as well.
+    cut = {str(row.get(columns.audio)) for _, row in rows if row.get("offset") not in (None, 0)}
+    parts = [origin for origin, row in rows if str(row.get(columns.audio)) in cut]
+    problems += [_damaged(origin, PART) for origin in parts]
+    rows = [(origin, row) for origin, row in rows if str(row.get(columns.audio)) not in cut]
     return typed_metadata(columns, rows, problems, names)
 
 

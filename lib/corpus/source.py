@@ -1,5 +1,6 @@
 """Find out what kind of source a path is, and read its rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -20,7 +21,7 @@ from lib.corpus.fingerprint import FingerprintCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
 from lib.corpus.locate import Found, locate_file
-from lib.corpus.metadata import DOUBTFUL_TEXTS, Metadata, Record
+from lib.corpus.metadata import DOUBTFUL_TEXTS, PART, Metadata, Record
 from lib.files import read_json
 
 Reader = Callable[[Path, str, Columns], Metadata]
@@ -296,11 +297,23 @@ def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | P
     metadata = table.read(table.path, label, chosen)
     yield from _note_columns(metadata, metadata.columns, label)
     yield from metadata.problems
+    shared = _find_shared(metadata)
     for record in metadata.records:
+        if record.cells.get(metadata.columns.audio) in shared:
+            yield Problem(None, record.origin, "damaged_row", PART)
+            continue
         file_name = (record.cells.get(metadata.columns.audio) or "").strip()
         found = locate_file(folder, file_name, record.origin, table.absolute)
         # In a split's own folder, the folder is part of the name.
         yield _row(record, metadata.columns, found, None, inner, file_name)
+
+
+def _find_shared(metadata: Metadata) -> set[str | None]:
+    """Return the files that several rows name, where the rows say which part they mean."""
+    if not any(plain_name(name) in PART_NAMES for name in metadata.names):
+        return set()
+    counts = Counter(record.cells.get(metadata.columns.audio) for record in metadata.records)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[Note]:

@@ -329,3 +329,18 @@ def test_an_utterance_that_is_said_to_be_two_things_is_neither(tmp_path, name):
     assert texts(corpus) == {"u2": "y"}
     (problem,) = corpus.problems
     assert (problem.clip, problem.origin) == ("u1", f"{name} line 3")
+
+
+@pytest.mark.parametrize("column", ["start", "begin_time", "Start Time", "offset"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_no_part_of_a_recording_is_taken_for_the_whole(tmp_path, column, form):
+    """Also not the first, which begins at nought."""
+    write_files(tmp_path, ".wav")
+    parts = [("a.wav", "first", 0.0), ("a.wav", "second", 1.5), ("b.wav", "whole", 0.0)]
+    rows = [{"file_name": name, "text": text, column: start} for name, text, start in parts]
+    lines = [",".join(map(str, row.values())) for row in rows]
+    table = {"csv": [",".join(rows[0]), *lines], "jsonl": list(map(json.dumps, rows))}[form]
+    (tmp_path / f"metadata.{form}").write_text("\n".join(table))
+    corpus = read(tmp_path)
+    assert texts(corpus) == {"b": "whole"}
+    assert ["part of a longer recording" in p.detail for p in corpus.problems] == [True, True]
