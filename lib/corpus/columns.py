@@ -41,7 +41,8 @@ SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "s
 BARE_AUDIO_NAMES = ("id", "file")
 # Where a text is spoken within a longer recording.
 PART_NAMES = tuple(
-    "start start_time start_sec start_ms begin begin_time begin_ms segment_start onset offset".split()
+    "start start_time start_sec start_ms begin begin_time begin_ms segment_start onset "
+    "offset".split()
 )
 NORMALISED_NAMES = ("normalised", "normalized", "normalised_text", "normalized_text")
 HEADER_WORDS = frozenset(
@@ -229,6 +230,9 @@ def _ask(
     labels: Sequence[str],
 ) -> str:
     shown = " | ".join(sample[0])
+    # Whoever copies the lines unread gets the longest texts, not the names of speakers.
+    lengths = {at: sum(len(row[at]) for row in sample if at < len(row)) for at in doubtful}
+    likely = max(doubtful, key=lambda at: (lengths[at], at))
     maybe = " or ".join(labels[at] for at in doubtful)
     return (
         f"{path}: has no header, and {maybe} may be the transcript. Its first row is\n"
@@ -238,7 +242,7 @@ def _ask(
         "  source:\n"
         "    columns:\n"
         f"      audio: {labels[audio]}\n"
-        f"      text: {labels[doubtful[-1]]}"
+        f"      text: {labels[likely]}"
     )
 
 

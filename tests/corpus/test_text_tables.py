@@ -101,7 +101,8 @@ def test_doubt_is_asked_with_the_lines_that_settle_it(tmp_path, other):
     with pytest.raises(CorpusError, match="has no header, and column 2 or column 3") as raised:
         read(tmp_path)
 
-    assert "  source:\n    columns:\n      audio: column 1\n      text: column 3" in str(
+    likely = "column 3" if other == SENTENCES[::-1] else "column 2"
+    assert f"  source:\n    columns:\n      audio: column 1\n      text: {likely}" in str(
         raised.value
     )
     assert texts(read(tmp_path, audio="column 1", text="column 2")) == SENTENCES
@@ -113,6 +114,12 @@ def test_names_of_several_words_that_come_again_and_again_are_no_sentences(tmp_p
     said = [f"Sentence number {number} of them" for number in range(12)]
     write(tmp_path, ["|".join(row) for row in rows([*STEMS, *STEMS], people, said)])
     assert texts(read(tmp_path)) == said[:6]
+
+
+def test_the_lines_to_copy_name_the_longer_texts(tmp_path):
+    write(tmp_path, ["c0|今天天气很好|ann", "c1|我们去公园吧|bob", "c2|他说他不来了|ann"])
+    with pytest.raises(CorpusError, match="text: column 2$"):
+        read(tmp_path)
 
 
 def test_single_words_beside_single_words_are_asked_about(tmp_path):
