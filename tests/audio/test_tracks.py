@@ -134,6 +134,15 @@ def test_a_pause_of_the_recorder_is_filled_up_to_a_bound():
     )
 
 
+@pytest.mark.parametrize("length", [0.04, 0.08, 0.09])
+def test_of_many_short_gaps_none_is_lost(length):
+    gaps = {number / 10: length for number in range(1, 16)}
+    recording = decode(write([tone(2.0)], "webm", "libopus", gaps=gaps), RATE, 20)
+    assert recording.samples.size / RATE == pytest.approx(2.0 + 15 * length, abs=0.11)
+    (warning,) = recording.warnings
+    assert warning.startswith("gaps: ")
+
+
 @pytest.mark.parametrize("jitter", [0.02, 0.09])
 def test_jitter_is_no_gap(jitter):
     recording = decode(write([tone(2.0)], gaps={1.0: jitter}), RATE, 20)
