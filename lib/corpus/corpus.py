@@ -107,6 +107,8 @@ def save_corpus(corpus: Corpus, cache: Path) -> None:
 
 def _refuse_shared(rows: list[Row], prints: list[str], problems: list[Problem]) -> None:
     """Move rows to the problems that name one file differently: at most one of them means it."""
+    if not any(row.note for row in rows):
+        return
     names: dict[AudioLocation, dict[str, Row]] = {}
     for row in rows:
         names.setdefault(row.audio, {}).setdefault(row.note or "", row)

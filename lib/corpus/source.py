@@ -128,11 +128,13 @@ def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
     """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
     read = {table.path for table in tables}
     names = [f"metadata{suffix}" for suffix in METADATA_READERS]
-    others = ["*.parquet", "state.json", "wav.scp", "*manifest*.json", "*manifest*.jsonl"]
+    others = [*names, "*.parquet", "state.json", "wav.scp"]
+    patterns = [[depth + name for depth in DEPTHS] for name in others]
+    patterns += [["*manifest*.json"], ["*manifest*.jsonl"]]
     if not any(path.name == COMMON_VOICE for path in read):  # its parts are in it
-        others += [COMMON_VOICE, *(f"{part}{end}" for part in PARTS for end in TABLE_ENDS)]
-    for name in (*names, *sorted(others)):
-        found = [path for depth in DEPTHS for path in _match(source, depth + name)]
+        patterns += [[COMMON_VOICE], *([f"{p}{end}"] for p in sorted(PARTS) for end in TABLE_ENDS)]
+    for places in patterns:
+        found = [path for pattern in places for path in _match(source, pattern)]
         unread = [path for path in found if not {path, path.parent} & read]
         if unread:
             first = ", ".join(str(path.relative_to(source)) for path in unread[:3])
