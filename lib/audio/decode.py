@@ -24,6 +24,7 @@ NO_PROTOCOLS = {"protocol_whitelist": "none"}
 MAX_PLANES = 8
 UNKNOWN_SIZE = 0x7FFF0000
 SILENT_AMPLITUDE = 0.001  # -60 dBFS: a track below it has no speech
+SHORTEST_SOUND = 0.01  # share of a track: less is a click
 INTEGER_BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
 
 
@@ -106,13 +107,21 @@ def _decode_tracks(audio: bytes, sample_rate: int, max_duration: float) -> Recor
             continue
         if len(order) == 1:
             return recording
-        if np.abs(recording.samples).max(initial=0) > SILENT_AMPLITUDE:
+        if _has_sound(recording.samples):
             return _tell_track(recording, track, len(order), faults)
         silent = silent or _tell_track(recording, track, len(order), faults)
         faults.append(f"track {track + 1} is silent")
     if silent is None:
         raise DecodeError("undecodable", "; ".join(faults))
     return silent
+
+
+def _has_sound(samples: np.ndarray) -> bool:
+    """Whether a track holds more than silence, an offset of its zero line or a click."""
+    if not samples.size:
+        return False
+    amplitudes = np.abs(samples - np.median(samples))
+    return bool(np.quantile(amplitudes, 1 - SHORTEST_SOUND) > SILENT_AMPLITUDE)
 
 
 def _tell_track(recording: Recording, track: int, count: int, faults: list[str]) -> Recording:

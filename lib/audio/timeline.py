@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
-# Shorter ones are jitter of the recorder's clock: a sound system's usual limit for a hard fix.
+# Less is jitter of the recorder's clock: a sound system's usual limit for a hard fix.
 SHORTEST_GAP = 0.1  # s
 # Of a longer gap so much: the recording was paused, and nobody was silent for minutes.
 LONGEST_SILENCE = 5.0  # s
@@ -33,19 +33,25 @@ class Gaps:
 
 
 def fill_gaps(frames: Iterator[av.AudioFrame], gaps: Gaps) -> Iterator[av.AudioFrame]:
-    """Yield frames, and a silent one for each gap between the time stamps of two."""
-    end: float | None = None
+    """Yield frames, and a silent one wherever they are late by their time stamps.
+
+    Shorter gaps add up until they make one that is filled: of many, none is lost.
+    """
+    end: float | None = None  # of what was yielded, by the time stamps
     for frame in frames:
-        start = None if frame.pts is None else float(frame.pts * frame.time_base)
-        if start is not None and end is not None and start - end > SHORTEST_GAP:
-            silence = min(start - end, LONGEST_SILENCE)
+        start = end if frame.pts is None else float(frame.pts * frame.time_base)
+        late = 0.0 if start is None or end is None else start - end
+        if late > SHORTEST_GAP:
+            silence = min(late, LONGEST_SILENCE)
             gaps.count += 1
-            gaps.length += start - end
+            gaps.length += late
             gaps.filled += silence
             yield _make_silence(frame, round(silence * frame.sample_rate))
         yield frame
-        if start is not None and frame.sample_rate:
-            end = start + frame.samples / frame.sample_rate
+        if end is None or abs(late) > SHORTEST_GAP:
+            end = start
+        if end is not None and frame.sample_rate:
+            end += frame.samples / frame.sample_rate
 
 
 def _make_silence(like: av.AudioFrame, num_samples: int) -> av.AudioFrame:

@@ -4,7 +4,7 @@ Importing this costs next to nothing: pyarrow is loaded only for sources that ne
 """
 
 from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem
-from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus
+from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus, save_corpus
 
 __all__ = [
     "AudioLocation",
@@ -17,4 +17,5 @@ __all__ = [
     "load_corpus",
     "read_audio",
     "read_corpus",
+    "save_corpus",
 ]

@@ -40,7 +40,10 @@ SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "s
 # Where nothing else names the audio: in a table with `|`, and where they hold names of files.
 BARE_AUDIO_NAMES = ("id", "file")
 # Where a text is spoken within a longer recording.
-PART_NAMES = ("start", "start_time", "start_ms", "begin", "segment_start", "onset")
+PART_NAMES = tuple(
+    "start start_time start_sec start_ms begin begin_time begin_ms segment_start onset "
+    "offset".split()
+)
 NORMALISED_NAMES = ("normalised", "normalized", "normalised_text", "normalized_text")
 HEADER_WORDS = frozenset(
     (*AUDIO_NAMES, *TEXT_NAMES, *ID_NAMES, *SPEAKER_NAMES, *BARE_AUDIO_NAMES, *NORMALISED_NAMES)
@@ -92,6 +95,12 @@ def resolve_columns(
                 f"{path}: has columns {', '.join(found) or 'none'}, expected "
                 f"{' or '.join(expected[:4])} for the {field.name}: name the right one in "
                 f"source.columns.{field.name}"
+            )
+    for field, name in resolved.items():
+        if name is not None and list(found).count(name) > 1:
+            raise CorpusError(
+                f"{path}: has {found.count(name)} columns called {name}, expected one for the "
+                f"{field}: give them different names"
             )
     if resolved["id"] == resolved["audio"]:
         resolved["id"] = None  # the id is made from the file's name
@@ -221,6 +230,9 @@ def _ask(
     labels: Sequence[str],
 ) -> str:
     shown = " | ".join(sample[0])
+    # Whoever copies the lines unread gets the longest texts, not the names of speakers.
+    lengths = {at: sum(len(row[at]) for row in sample if at < len(row)) for at in doubtful}
+    likely = max(doubtful, key=lambda at: (lengths[at], at))
     maybe = " or ".join(labels[at] for at in doubtful)
     return (
         f"{path}: has no header, and {maybe} may be the transcript. Its first row is\n"
@@ -230,7 +242,7 @@ def _ask(
         "  source:\n"
         "    columns:\n"
         f"      audio: {labels[audio]}\n"
-        f"      text: {labels[doubtful[-1]]}"
+        f"      text: {labels[likely]}"
     )
 
 

@@ -34,6 +34,7 @@ class Corpus:
     clips: dict[str, Clip]
     problems: list[Problem]
     notes: list[Note] = field(default_factory=list)
+    record: IdRecord | None = field(default=None, repr=False, compare=False)
 
     def digest(self, *fields: str, ids: Iterable[str] | None = None) -> str:
         """Return a digest that changes exactly when these fields of these clips change."""
@@ -53,12 +54,14 @@ class Corpus:
 def read_corpus(
     path: Path, columns: Columns, cache: Path | None, record: Path | None = None
 ) -> Corpus:
-    """Read a source, and leave an index of it in the folder `cache` for `load_corpus`.
+    """Read a source; `save_corpus` keeps what was found.
 
     Parameters
     ----------
+    cache
+        Folder in which the digests of audio are remembered.
     record
-        Durable record of the clips' ids, updated; None decides by the source alone.
+        Durable record of the clips' ids; None decides by the source alone.
 
     Raises
     ------
@@ -81,15 +84,41 @@ def read_corpus(
         else:
             rows.append(row)
             prints.append(checked)
-    clips = _identify(rows, prints, problems, IdRecord(record), cache)
+    _refuse_shared(rows, prints, problems)
+    known = IdRecord(record)
+    clips = _identify(rows, prints, problems, known, cache)
     if not clips:
         raise CorpusError(_nothing_usable(path, problems))
     notes += [Note(row.origin, row.note) for row in rows if row.note]
     fingerprints.save()
-    corpus = Corpus(dict(sorted(clips.items())), problems, notes)
-    if cache:
-        _write_index(corpus, cache / INDEX_NAME)
-    return corpus
+    return Corpus(dict(sorted(clips.items())), problems, notes, known)
+
+
+def save_corpus(corpus: Corpus, cache: Path) -> None:
+    """Record the ids that `read_corpus` gave, and leave an index in `cache` for `load_corpus`.
+
+    For a run that really begins: one that only looks, or that is refused, may see a source that
+    is half copied, and fixes no ids.
+    """
+    if corpus.record:
+        corpus.record.save()
+    _write_index(corpus, cache / INDEX_NAME)
+
+
+def _refuse_shared(rows: list[Row], prints: list[str], problems: list[Problem]) -> None:
+    """Move rows to the problems that name one file differently: at most one of them means it."""
+    if not any(row.note for row in rows):
+        return
+    names: dict[AudioLocation, dict[str, Row]] = {}
+    for row in rows:
+        names.setdefault(row.audio, {}).setdefault(row.note or "", row)
+    for at in reversed(range(len(rows))):
+        row = rows[at]
+        others = [other for note, other in names[row.audio].items() if note != (row.note or "")]
+        if row.note and others:
+            detail = f"{row.note}, but so is the file of {others[0].origin}: name the right one"
+            problems.append(Problem(row.name, row.origin, "missing_file", detail))
+            del rows[at], prints[at]
 
 
 def _identify(
@@ -121,8 +150,6 @@ def _identify(
                 session=row.session,
                 origin=row.origin,
             )
-    if clips:
-        record.save()
     return clips
 
 
@@ -139,7 +166,7 @@ def _former_ids(rows: list[Row], prints: list[str], cache: Path | None) -> list[
 
 
 def load_corpus(path: Path) -> Corpus:
-    """Return what `read_corpus` left in its cache folder, without touching the source."""
+    """Return what `save_corpus` left in its folder, without touching the source."""
     index = path / INDEX_NAME if path.is_dir() else path
     try:
         content = json.loads(index.read_bytes())

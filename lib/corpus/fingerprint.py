@@ -52,11 +52,14 @@ class FingerprintCache:
         return entry[1]
 
     def save(self) -> None:
-        """Write the digests of the files that were looked up, if any is new."""
+        """Write the digests of the files that were looked up, if any is new and it is allowed."""
         settled = {key: entry for key, entry in self._new.items() if entry[0]}
         if self._path and settled != self._old:
-            with atomic_path(self._path) as temporary:
-                temporary.write_text(json.dumps(settled), "utf-8")
+            try:
+                with atomic_path(self._path) as temporary:
+                    temporary.write_text(json.dumps(settled), "utf-8")
+            except OSError as error:
+                logger.warning("%s: the next start reads all audio again", error)
 
 
 def _load(path: Path) -> dict[str, list[Any]]:
@@ -65,7 +68,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
         if all(_is_entry(*entry) for entry in entries.values()):
             return entries
         raise ValueError("not a table of fingerprints")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning("%s is damaged (%s): reading all audio again", path, error)

@@ -146,7 +146,7 @@ def _load(path: Path) -> dict[str, Identity]:
         if not all(isinstance(part, str) for row in known.values() for part in _everything(row)):
             raise ValueError("a clip has no name, file and fingerprint")
         return known
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorpusError(

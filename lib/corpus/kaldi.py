@@ -7,6 +7,7 @@ from lib.corpus.clip import Columns, CorpusError, Problem
 from lib.corpus.metadata import Metadata, Record, read_text
 
 TABLES = ("wav.scp", "text", "utt2spk")
+ONCE = "expected every utterance once, since nothing tells which line is right"
 NAMES = ["id", "path", "text", "speaker"]
 
 
@@ -29,14 +30,23 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
             "read here; expected one file for each: write them with Kaldi's "
             "extract-segments or wav-copy and leave `segments` out"
         )
-    problems: list[Problem] = []
+    problems = [
+        Problem(
+            key, f"{label}{name} line {number}", "damaged_row", f"{key} is there before: {ONCE}"
+        )
+        for name in TABLES
+        for number, key in _repeated(folder / name)
+    ]
+    doubtful = {problem.clip for problem in problems}
     texts, speakers = (
         {key: value for _, key, value in _lines(folder / name)} for name in ("text", "utt2spk")
     )
     records = []
     for number, key, value in _lines(folder / "wav.scp"):
         origin = f"{label}wav.scp line {number}"
-        if value.endswith("|"):
+        if key in doubtful:
+            texts.pop(key, None)
+        elif value.endswith("|"):
             detail = f"{value[:60]!r} is a command, expected a file: run it and write its output"
             problems.append(Problem(key, origin, "missing_file", detail))
         else:
@@ -48,6 +58,14 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
         problems.append(Problem(key, f"{label}text", "missing_file", detail))
     columns = Columns("path", "text", "id", "speaker", chosen.session)
     return Metadata(columns, records, problems, NAMES)
+
+
+def _repeated(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield number and key of lines that say something else of a key than one before."""
+    first: dict[str, str] = {}
+    for number, key, value in _lines(path):
+        if first.setdefault(key, value) != value:
+            yield number, key
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:

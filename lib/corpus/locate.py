@@ -2,11 +2,13 @@
 
 import difflib
 import os
+import re
 import stat
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from lib.corpus.clip import AudioLocation, Problem
 from lib.corpus.ids import name_of_file
@@ -47,9 +49,10 @@ def locate_file(
 ) -> Found | Problem:
     """Find the audio that a row names.
 
-    In this order: the very file; the same in `wavs/` and its like; with any extension; written
-    with other slashes, case or Unicode form; for an absolute path of elsewhere, its longest end
-    that is there. Only one file may fit.
+    In this order: the very file; the same in `wavs/` and its like; with any extension, where the
+    name has none; written with other slashes, case or Unicode form; with another extension; for
+    an absolute path or an address of elsewhere, its longest end that is there. Only one file may
+    fit.
 
     Parameters
     ----------
@@ -70,7 +73,11 @@ def locate_file(
             return Found(AudioLocation(path), name_of_file(key), key)
     forms = _relative_forms(folder, name)
     for form in forms:
-        found = _find_plainly(folder, form) or _find_loosely(folder, form)
+        found = (
+            _find_plainly(folder, form)
+            or _find_loosely(folder, form)
+            or _find_converted(folder, form)
+        )
         if isinstance(found, _Several):
             return found.at(origin)
         if found and form != name and not found.note:
@@ -117,15 +124,16 @@ class _Several:
 def _relative_forms(folder: Path, name: str) -> list[str]:
     """Return a name as it may stand below the folder, the longest first."""
     slashed = name.replace("\\", "/")
-    drive = len(slashed) > 1 and slashed[1] == ":"
-    if not (os.path.isabs(name) or slashed.startswith("/") or drive):
+    elsewhere = re.match(r"/|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://", slashed)
+    if not elsewhere:
         inside = not _escapes(folder, os.path.normpath(os.path.join(folder, slashed)))
         return [slashed] if inside else []
-    parts = [part for part in slashed.split("/") if part not in ("", ".", "..")]
+    path = unquote(slashed) if "://" in slashed else slashed
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
-def _find_plainly(folder: Path, name: str) -> Found | None:
+def _find_plainly(folder: Path, name: str) -> "Found | _Several | None":
     """Return the file in the folder or in one for audio, also by its name without extension."""
     first, *others = _bases(folder)
     for base in (first, *others):
@@ -135,10 +143,29 @@ def _find_plainly(folder: Path, name: str) -> Found | None:
                 return Found(AudioLocation(path), name_of_file(name), name)
     for base in (*others, first):
         directory, stem = os.path.split(os.path.normpath(os.path.join(base, name)))
-        if (path := _files_by_stem(directory).get(stem)) and not _escapes(base, path):
+        paths = [
+            path
+            for path in _files_by_stem(directory).get(stem, ())
+            if _is_file(path) and not _escapes(base, path)
+        ]
+        keys = [os.path.relpath(path, base) for path in paths]
+        if len(paths) > 1:
+            return _Several(name, keys)
+        if paths:
             # The name has no extension: what follows its last dot belongs to it.
-            return Found(AudioLocation(path), name, os.path.relpath(path, base))
+            return Found(AudioLocation(paths[0]), name, keys[0])
     return None
+
+
+def _find_converted(folder: Path, name: str) -> Found | _Several | None:
+    """Return the recording of a name that has another extension than the table says."""
+    stem, extension = os.path.splitext(name)
+    if extension.lower() not in AUDIO_SUFFIXES:
+        return None
+    found = _find_plainly(folder, stem)
+    if not isinstance(found, Found) or _suffix(found.location.path) not in AUDIO_SUFFIXES:
+        return found if isinstance(found, _Several) else None
+    return replace(found, note=f"{name!r} is taken to be {found.key!r}")
 
 
 def _find_loosely(folder: Path, name: str) -> Found | _Several | None:
@@ -182,7 +209,8 @@ def _describe_missing(folder: Path, path: str) -> str:
         return f"{path} is not a regular file"
     directory, name = os.path.split(path)
     detail = f"{path}: there is no such file"
-    entries = [entry for names in _entries(directory).values() for entry in names]
+    places = dict.fromkeys((directory, *_bases(folder)))
+    entries = sorted(set().union(*map(_names, places)))
     if near := difflib.get_close_matches(name, entries[:5000], n=1, cutoff=0.75):
         # ascii() shows where two names differ that look alike.
         return f"{detail}; the table has {ascii(name)}, the nearest file is {ascii(near[0])}"
@@ -240,11 +268,20 @@ def _entries(directory: str) -> dict[str, list[str]]:
 
 
 @lru_cache(maxsize=1024)
-def _files_by_stem(directory: str) -> dict[str, str]:
-    """Return the audio files of a folder by their name without extension."""
-    files: dict[str, str] = {}
+def _files_by_stem(directory: str) -> dict[str, list[str]]:
+    """Return the audio files of a folder by their name without extension.
+
+    Beside `a.wav` there may be its alignment or picture, `a.TextGrid` or `a.png`: files of unknown
+    kinds count where there is no audio file of the name.
+    """
+    files: dict[str, list[str]] = {}
     for name in sorted(_names(directory)):
-        stem, extension = os.path.splitext(name)
-        if extension.lower() not in NOT_AUDIO:
-            files.setdefault(stem, os.path.join(directory, name))
+        if _suffix(name) not in NOT_AUDIO:
+            files.setdefault(os.path.splitext(name)[0], []).append(os.path.join(directory, name))
+    for stem, paths in files.items():
+        files[stem] = [path for path in paths if _suffix(path) in AUDIO_SUFFIXES] or paths
     return files
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()

@@ -26,13 +26,24 @@ from lib.corpus.delimited import Line, parse_delimited
 from lib.corpus.locate import names_audio
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-# What programs write for an empty cell; alone it is no transcript. "Null" is a word in German.
-EMPTY_WORDS = frozenset(("nan", "NaN", "NAN", "<NA>", "#N/A", "NaT"))
-_PART = (
-    "it is a part of a longer recording (offset), which is not cut here: write each part to a file "
+UTF32_MARK = b"\xff\xfe\0\0"
+BYTE_ORDER_MARK = "\ufeff"
+# Of ZIP (also .xlsx and .ods), of older spreadsheets and of gzip.
+ARCHIVE_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
+SAMPLE = 1000  # bytes
+# What programs write for an empty cell or a formula that failed: no transcript.
+EMPTY_WORDS = frozenset(
+    "nan NaN NAN -nan -NaN <NA> <na> NaT #N/A #NA #NV #VALUE! #REF! #NAME? #DIV/0! #NUM! #NULL! "
+    "1.#QNAN -1.#IND N/A n/a NULL inf -inf".split()
+)
+# The same where a label is expected; as a transcript some may be a word.
+EMPTY_LABELS = frozenset("None none null nil NA na n.a. N.A. - -- ? undefined".split())
+PART = (
+    "it is a part of a longer recording, which is not cut here: write each part to a file "
     "of its own"
 )
-EMPTY_LABELS = frozenset(("None", "none", "null", "NULL", "N/A", "n/a"))
+
+DOUBTFUL_TEXTS = frozenset("None none null nil NA na undefined".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +69,24 @@ def read_text(path: Path) -> str:
     content = path.read_bytes()
     if lfs.is_pointer(content):
         raise CorpusError(f"source.path: {path} {lfs.ADVICE}")
-    encoding = "utf-16" if content.startswith(UTF16_MARKS) else "utf-8-sig"
+    if content.startswith(ARCHIVE_MARKS):
+        raise CorpusError(
+            f"source.path: {path} is an archive or a spreadsheet, expected text: unpack it, or "
+            "export it as CSV in UTF-8"
+        )
+    utf16 = content.startswith(UTF16_MARKS) and not content.startswith(UTF32_MARK)
+    if not utf16 and content[:SAMPLE].count(0) > 0.2 * len(content[:SAMPLE]):
+        raise CorpusError(
+            f"source.path: {path} is not UTF-8 (every few bytes a zero, as in UTF-16 without its "
+            "mark, or no text at all): save the file as UTF-8"
+        )
     try:
-        return content.decode(encoding)
+        return content.decode("utf-16" if utf16 else "utf-8").lstrip(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CorpusError(
-            f"{path} line {line}: {content[error.start : error.end]!r} is not UTF-8: save the file "
-            "as UTF-8 (source.path)"
+            f"{path} line {line}: {content[error.start : error.end]!r} is not "
+            f"{error.encoding.upper()}: save the file as UTF-8 (source.path)"
         ) from error
 
 
@@ -80,7 +101,12 @@ def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
 
     table = parse_delimited(read_text(path), label, has_names, is_audio)
     if not table.rows:
-        raise CorpusError(f"{path}: has no header, expected columns file_name and text")
+        raise CorpusError(f"{path}: is empty, expected columns file_name and text")
+    if all(len(row.cells) == 1 for row in table.rows):
+        raise CorpusError(
+            f"{path}: has one column only, expected at least file_name and text, with a tab or one "
+            "of | ; , between them in every row"
+        )
     first = [cell.strip() for cell in table.rows[0].cells]
     headless = table.delimiter == "|" or any(
         is_audio(cell) for row in table.rows[:50] for cell in row.cells
@@ -98,19 +124,50 @@ def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
         usual = [cells for cells in usual if len(cells) == width]
         columns, names = name_rows(guess_columns(usual, is_audio, chosen, path), width, chosen)
     columns = resolve_columns(columns, AUDIO_NAMES, names, path)
-    records, problems = _collect(rows, names, table.delimiter, is_audio)
+    rows = list(_fold_rows(rows, _width(names), table.delimiter, is_audio))
+    rows, cut = _take_out_cut(rows, names, columns.text, is_audio)
+    records, problems = _collect(rows, names)
+    problems += cut
     return Metadata(columns, clean_records(records, columns), table.problems + problems, names)
 
 
-def _collect(
-    rows: list[Line], names: list[str], delimiter: str, is_audio: Callable[[str], bool]
-) -> tuple[list[Record], list[Problem]]:
+def _width(names: list[str]) -> int:
+    """Return how many cells a row has: LJSpeech's last column is not in the file."""
+    return len(names) - (names[-1] == LJSPEECH_COLUMNS[-1])
+
+
+def _take_out_cut(
+    rows: list[Line], names: list[str], text: str, is_audio: Callable[[str], bool]
+) -> tuple[list[Line], list[Problem]]:
+    """Return rows that are whole, and those whose text a line break outside quotes has cut.
+
+    The rest of the text is a line of one cell, after a row that ends with its text or before one
+    that begins with it.
+    """
+    width = _width(names)
+    at_end = names.index(text) >= width - 1
+    lone = [width > 1 and len(row.cells) == 1 and not is_audio(row.cells[0]) for row in rows]
+    parts = [False, *lone, False]
+    near = parts[2:] if at_end else parts[:-2] if names.index(text) == 0 else [False] * len(rows)
+    whole, problems = [], []
+    for row, is_near in zip(rows, near, strict=True):
+        if is_near and len(row.cells) > 1:
+            detail = (
+                f"the {'next' if at_end else 'previous'} line has one cell only: its text may go "
+                "on there. Put it into quotation marks, or write it on one line"
+            )
+            problems.append(_damaged(row.origin, detail))
+        else:
+            whole.append(row)
+    return whole, problems
+
+
+def _collect(rows: list[Line], names: list[str]) -> tuple[list[Record], list[Problem]]:
     """Return the rows that have as many cells as there are columns, and the others."""
-    # LJSpeech's last column is not in the file, and the one before it may be left out.
-    ljspeech = names[-1] == LJSPEECH_COLUMNS[-1]
-    width = len(names) - ljspeech
+    width = _width(names)
+    ljspeech = width < len(names)
     records, problems = [], []
-    for row in _fold_rows(rows, width, delimiter, is_audio):
+    for row in rows:
         cells: list[str | None] = list(row.cells)
         if ljspeech and len(cells) == width - 1:
             cells.append(None)
@@ -168,14 +225,16 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
             row = json.loads(line) if isinstance(line, str) else line
             if not isinstance(row, dict):
                 raise ValueError(f"a {type(row).__name__}")
-            if row.get("offset") not in (None, 0):
-                problems.append(_damaged(origin, _PART))
-                continue
             rows.append((origin, row))
         except ValueError as error:
             problems.append(_damaged(origin, f"not a JSON object: {error}"))
     names = list(dict.fromkeys(key for _, row in rows for key in row))
     columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
+    # The part at the beginning has no offset, and is a part as well.
+    cut = {str(row.get(columns.audio)) for _, row in rows if row.get("offset") not in (None, 0)}
+    parts = [origin for origin, row in rows if str(row.get(columns.audio)) in cut]
+    problems += [_damaged(origin, PART) for origin in parts]
+    rows = [(origin, row) for origin, row in rows if str(row.get(columns.audio)) not in cut]
     return typed_metadata(columns, rows, problems, names)
 
 
@@ -258,7 +317,7 @@ def clean_records(records: list[Record], columns: Columns) -> list[Record]:
     cleaned = []
     for record in records:
         cells = dict(record.cells)
-        for name in filter(None, (columns.text, columns.audio, *names)):
+        for name in filter(None, (columns.text, *names)):
             value = cells.get(name)
             nothing = EMPTY_WORDS if name == columns.text else EMPTY_WORDS | EMPTY_LABELS
             if value and value.strip() in nothing:
@@ -281,4 +340,5 @@ def _damaged(origin: str, detail: str) -> Problem:
 
 
 def _miscounted(row: Line, expected: str) -> Problem:
-    return _damaged(row.origin, f"has {len(row.cells)} columns, expected {expected}: quote texts")
+    advice = "a text with the delimiter or a line break in it has to be in quotation marks"
+    return _damaged(row.origin, f"has {len(row.cells)} cells, expected {expected}: {advice}")

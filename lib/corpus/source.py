@@ -1,5 +1,6 @@
 """Find out what kind of source a path is, and read its rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -12,6 +13,7 @@ from lib.corpus.columns import (
     EMBEDDED_NAMES,
     PART_NAMES,
     SPEAKER_NAMES,
+    TEXT_NAMES,
     plain_name,
     resolve_columns,
 )
@@ -19,7 +21,7 @@ from lib.corpus.fingerprint import FingerprintCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
 from lib.corpus.locate import Found, locate_file
-from lib.corpus.metadata import Metadata, Record
+from lib.corpus.metadata import DOUBTFUL_TEXTS, PART, Metadata, Record
 from lib.files import read_json
 
 Reader = Callable[[Path, str, Columns], Metadata]
@@ -31,11 +33,13 @@ METADATA_READERS: dict[str, Reader] = {
     ".json": formats.read_jsonl,
     ".parquet": formats.read_parquet,
 }
+TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
 DEPTHS = ("", "*/", "*/*/")
 # Words in the names of tables of a corpus that has them in parts: each is read.
 PARTS = {"train", "dev", "valid", "validation", "val", "test", "eval", "filelist"}
 # Of the texts in a folder, most are no tables.
 TABLE_WORDS = PARTS | {"metadata", "transcript", "transcripts", "transcriptions", "list"}
+BY_CLIENT = Columns(speaker="client_id")
 COMMON_VOICE = "validated.tsv"  # holds what train.tsv, dev.tsv and test.tsv hold, and more
 EXPECTED = (
     "expected a dataset saved with datasets.save_to_disk (state.json or dataset_dict.json), a "
@@ -97,8 +101,7 @@ def find_tables(source: Path) -> list[Table]:
         if found := _match(source, f"{depth}{COMMON_VOICE}"):
             if len(found) > 1:
                 raise CorpusError(_several(source, found))
-            by_client = Columns(speaker="client_id")
-            return [Table(found[0], formats.read_delimited, columns=by_client)]
+            return [Table(found[0], formats.read_delimited, columns=BY_CLIENT)]
         if found := [path.parent for path in _match(source, f"{depth}wav.scp")]:
             return [Table(path, read_kaldi, absolute=True) for path in found if is_kaldi(path)]
     if manifests := [
@@ -125,8 +128,13 @@ def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
     """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
     read = {table.path for table in tables}
     names = [f"metadata{suffix}" for suffix in METADATA_READERS]
-    for name in (*names, "*.parquet", "state.json", "wav.scp"):
-        found = [path for depth in DEPTHS for path in _match(source, depth + name)]
+    others = [*names, "*.parquet", "state.json", "wav.scp"]
+    patterns = [[depth + name for depth in DEPTHS] for name in others]
+    patterns += [["*manifest*.json"], ["*manifest*.jsonl"]]
+    if not any(path.name == COMMON_VOICE for path in read):  # its parts are in it
+        patterns += [[COMMON_VOICE], *([f"{p}{end}"] for p in sorted(PARTS) for end in TABLE_ENDS)]
+    for places in patterns:
+        found = [path for pattern in places for path in _match(source, pattern)]
         unread = [path for path in found if not {path, path.parent} & read]
         if unread:
             first = ", ".join(str(path.relative_to(source)) for path in unread[:3])
@@ -143,13 +151,25 @@ def _find_loose_tables(source: Path) -> list[Table]:
     """Return the one table of a folder whatever its name, or those of its parts."""
     found = [
         path
-        for suffix in (".csv", ".tsv", ".jsonl", ".json", ".txt")
+        for suffix in TABLE_ENDS
         for path in _match(source, f"*{suffix}")
         if suffix not in (".txt", ".json") or _has_word(path, TABLE_WORDS)
     ]
     if len(found) > 1 and not all(_has_word(path, PARTS) for path in found):
         raise CorpusError(_several(source, found))
-    return [Table(path, METADATA_READERS[path.suffix]) for path in found]
+    return [
+        Table(
+            path, METADATA_READERS[path.suffix], columns=BY_CLIENT if _is_voice(path) else Columns()
+        )
+        for path in found
+    ]
+
+
+def _is_voice(path: Path) -> bool:
+    """Whether a table is a part of Common Voice, whose speakers are in `client_id`."""
+    with path.open("rb") as file:
+        first = file.readline(1000).strip().split(b"\t")
+    return {b"client_id", b"path", b"sentence"} <= set(first)
 
 
 def _has_word(path: Path, words: set[str]) -> bool:
@@ -279,11 +299,23 @@ def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | P
     metadata = table.read(table.path, label, chosen)
     yield from _note_columns(metadata, metadata.columns, label)
     yield from metadata.problems
+    shared = _find_shared(metadata)
     for record in metadata.records:
+        if record.cells.get(metadata.columns.audio) in shared:
+            yield Problem(None, record.origin, "damaged_row", PART)
+            continue
         file_name = (record.cells.get(metadata.columns.audio) or "").strip()
         found = locate_file(folder, file_name, record.origin, table.absolute)
         # In a split's own folder, the folder is part of the name.
         yield _row(record, metadata.columns, found, None, inner, file_name)
+
+
+def _find_shared(metadata: Metadata) -> set[str | None]:
+    """Return the files that several rows name, where the rows say which part they mean."""
+    if not any(plain_name(name) in PART_NAMES for name in metadata.names):
+        return set()
+    counts = Counter(record.cells.get(metadata.columns.audio) for record in metadata.records)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[Note]:
@@ -294,6 +326,22 @@ def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[
             label,
             f"its column {found[0]!r} is not read: if it says who speaks, set "
             f"source.columns.speaker to {found[0]}",
+        )
+    others = [
+        name for name in metadata.names if plain_name(name) in TEXT_NAMES and name != columns.text
+    ]
+    if others and columns.text in metadata.names:
+        yield Note(
+            label,
+            f"the transcripts are those of {columns.text!r} and not of {others[0]!r}: if it should "
+            f"be the other, set source.columns.text to {others[0]}",
+        )
+    empty = [r for r in metadata.records if r.cells.get(columns.text) in DOUBTFUL_TEXTS]
+    if empty:
+        yield Note(
+            empty[0].origin,
+            f"its text is {empty[0].cells[columns.text]!r}, which programs write for an empty cell "
+            f"({len(empty)} such rows): empty the cell if nothing is said",
         )
     parts = [name for name in metadata.names if plain_name(name) in PART_NAMES]
     if parts:

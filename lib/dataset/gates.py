@@ -12,6 +12,7 @@ from lib.audio.soundprint import read_soundprint
 from lib.dataset.candidate import Candidate, Rejection
 from lib.dataset.copies import Match, find_copies, find_originals
 from lib.dataset.settings import DatasetSettings
+from lib.text.characters import name_character
 from lib.text.normalise import text_key
 
 Candidates = Collection[Candidate]
@@ -85,7 +86,7 @@ def find_unspoken_characters(
     """Find digits and symbols that nobody said how to read."""
     for candidate in candidates:
         if candidate.unspoken:
-            shown = " ".join(sorted(set(candidate.unspoken)))
+            shown = " ".join(map(name_character, sorted(set(candidate.unspoken))))
             yield candidate.object_to(
                 "unspoken_characters",
                 len(candidate.unspoken),

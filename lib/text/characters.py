@@ -12,15 +12,17 @@ from itertools import combinations
 # (UTS 39), without those that are tones, stress or letters of another script.
 APOSTROPHES = (
     "'\u2019\u02bc\u2018\u02bb\u201b\u02bd`\u00b4\u2032\u2035\uff07\uff40\u02b9\u02be\u02bf"
-    "\u201a\u2039\u203a\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
+    "\u201a\u2039\u203a\u275b\u275c\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
 )
 QUOTATION_MARKS = (
     '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u2e42'
+    "\u02dd\u05f4\u2760\u300c\u300d\u300e\u300f\ufe41\ufe42\ufe43\ufe44\uff62\uff63"
+    "\U0001f676\U0001f677\U0001f678"
 )
 HYPHENS = "-\u2010\u2011\u2043\ufe63\uff0d\u058a\u05be"
 MARKS = (APOSTROPHES, QUOTATION_MARKS, HYPHENS)
 # Between two letters they are hyphens, elsewhere pauses.
-DASHES = "\u2012\u2013\u2014\u2015\u2212\ufe58\u00ad"
+DASHES = "\u2012\u2013\u2014\u2015\u2212\ufe58\u00ad\u02d7\u207b"
 
 # Kinds of compatibility forms (UAX 44) that are another look of the same letters.
 _LOOKS = frozenset("<wide> <narrow> <font> <initial> <medial> <final> <isolated> <small>".split())
@@ -38,7 +40,8 @@ def name_character(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] in "LNPS" and category != "Lm":
         return character
-    return f"U+{ord(character):04X} {unicodedata.name(character, 'CONTROL CHARACTER')}"
+    nameless = {"Co": "PRIVATE USE", "Cn": "UNASSIGNED"}.get(category, "CONTROL CHARACTER")
+    return f"U+{ord(character):04X} {unicodedata.name(character, nameless)}"
 
 
 def find_known_mark(character: str, vocab: Container[str]) -> str | None:
@@ -52,14 +55,18 @@ def find_known_mark(character: str, vocab: Container[str]) -> str | None:
 def join_words(text: str, vocab: Container[str]) -> str:
     """Write dashes between two letters as the hyphen that a vocabulary knows."""
     hyphen = next((mark for mark in HYPHENS + DASHES if mark in vocab), None)
-    if hyphen is None or not any(dash in text for dash in DASHES):
+    if hyphen is None:
         return text
     written = list(text)
     for at in range(1, len(text) - 1):
-        if text[at] in DASHES and text[at] not in vocab:
+        if text[at] not in vocab and _is_dash(text[at]):
             if all(unicodedata.category(text[n])[0] in "LM" for n in (at - 1, at + 1)):
                 written[at] = hyphen
     return "".join(written)
+
+
+def _is_dash(character: str) -> bool:
+    return character in DASHES or unicodedata.category(character) == "Pd"
 
 
 def respell(text: str, respellings: Mapping[str, str]) -> str:
@@ -112,6 +119,8 @@ def write_out(character: str) -> str | None:
 def spell_with_known(character: str, vocab: Container[str]) -> str | None:
     """Return other letters of a compatibility form or a double letter, where all are known."""
     forms: Iterator[str] = iter((character.casefold(), unicodedata.normalize("NFKC", character)))
+    # A capital is no other look of its small letter where the tokenizer tells them apart.
+    shortest = 1 if character == character.lower() else 2
     wanted = unicodedata.category(character)[0]
     if wanted not in "LP":
         return None
@@ -121,7 +130,7 @@ def spell_with_known(character: str, vocab: Container[str]) -> str | None:
         "".join(part if part in vocab else find_known_mark(part, vocab) or "\0" for part in form)
         for form in forms
     )
-    return next((form for form in known if len(form) > 1 and "\0" not in form), None)
+    return next((form for form in known if len(form) >= shortest and "\0" not in form), None)
 
 
 def spell_nearest(character: str, vocab: Container[str]) -> str | None:

@@ -19,8 +19,8 @@ SELECTORS = (
     range(0x17B4, 0x17B6),
 )
 
-# Digits and other numbers; symbols of currency, mathematics and others.
-UNSPOKEN = ("Nd", "Nl", "No", "Sc", "Sm", "So")
+# Digits and other numbers; symbols of currency, mathematics and others; what has no meaning to all.
+UNSPOKEN = ("Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn")
 # Unicode calls these punctuation, but they are read as words.
 SPOKEN_PUNCTUATION = "#%&@§‰٪"
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.corpus import Columns, CorpusError, corpus, fingerprint, load_corpus, read_corpus
+from lib.corpus import (
+    Columns,
+    CorpusError,
+    corpus,
+    fingerprint,
+    load_corpus,
+    read_corpus,
+    save_corpus,
+)
 from lib.corpus.fingerprint import digest_bytes
 
 FILES = {"a.webm": b"one", "b.webm": b"two", "C.webm": b"three"}
@@ -52,7 +60,10 @@ def settled(monkeypatch):
 
 
 def read(source: Path, cache: Path | None = None):
-    return read_corpus(source, Columns(), cache)
+    corpus = read_corpus(source, Columns(), cache)
+    if cache:
+        save_corpus(corpus, cache)
+    return corpus
 
 
 def test_clips_are_sorted_by_id(source):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.corpus import Columns, CorpusError, read_corpus
+from lib.corpus import Columns, CorpusError, read_audio, read_corpus, save_corpus
 from lib.corpus.id_record import Identity, IdRecord
 from lib.corpus.ids import hashed_id
 from tests.corpus.test_sources import save_dataset
@@ -32,8 +32,8 @@ def write(folder, files: dict[str, bytes]) -> None:
 def ids(folder, record=None, **columns) -> dict[bytes, str]:
     """Read a source; return the id of every recording, by what is in it."""
     corpus = read_corpus(folder, Columns(**columns), None, record)
-    from lib.corpus import read_audio
-
+    if record:
+        save_corpus(corpus, record.parent / "cache")
     return {read_audio(clip): clip.id for clip in corpus.clips.values()}
 
 
@@ -131,7 +131,7 @@ def test_recordings_that_come_back_have_the_ids_that_they_had(tmp_path_factory, 
 def test_without_a_record_the_ids_of_an_earlier_version_stand(tmp_path):
     """An absolute path was once part of an id."""
     write(tmp_path / "source", {str(tmp_path / "source/a.wav"): b"1", "b.wav": b"2"})
-    read_corpus(tmp_path / "source", Columns(), tmp_path / "cache")
+    save_corpus(read_corpus(tmp_path / "source", Columns(), None), tmp_path / "cache")
     index = tmp_path / "cache/corpus.json"
     content = json.loads(index.read_text())
     content["clips"][0]["id"] = "tmp-source-a-0123456789"
@@ -142,6 +142,30 @@ def test_without_a_record_the_ids_of_an_earlier_version_stand(tmp_path):
     )
 
     assert list(corpus.clips) == ["b", "tmp-source-a-0123456789"]
+
+
+def test_a_source_that_is_only_looked_at_fixes_no_ids(tmp_path):
+    """A dry run may see half a table; the rows that come first when it is whole get plain ids."""
+    write(tmp_path / "source", {"A.wav": b"two"})
+    cache, record = tmp_path / "cache", tmp_path / "state/ids.json"
+    read_corpus(tmp_path / "source", Columns(), cache, record)
+    assert not record.exists()
+    assert not (cache / "corpus.json").exists()
+    write(tmp_path / "source", {"a.wav": b"one", "A.wav": b"two"})
+
+    corpus = read_corpus(tmp_path / "source", Columns(), cache, record)
+    save_corpus(corpus, cache)
+
+    assert corpus.clips["a"].origin == "metadata.csv line 2"
+    assert set(json.loads(record.read_text())["clips"]) == set(corpus.clips)
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("lib.corpus.fingerprint.SETTLING_TIME", -1)
+    write(tmp_path / "source", {"a.wav": b"one"})
+    (tmp_path / "results").write_text("a file where a folder should be")
+    assert list(read_corpus(tmp_path / "source", Columns(), tmp_path / "results/cache").clips)
+    assert "the next start reads all audio again" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 9, "clips": {}}', '{"format": 1}'])

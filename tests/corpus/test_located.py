@@ -147,3 +147,90 @@ def test_pointers_within_a_parquet_file_are_found(tmp_path):
 def test_only_pointers_are_pointers():
     assert is_pointer(POINTER)
     assert not is_pointer(b"") and not is_pointer(b"RIFF") and not is_pointer(POINTER + b"x" * 2000)
+
+
+# ------------------------------------------------------------------ names without the right end
+
+
+def read_names(folder, *names):
+    lines = [f"{name},text {number}" for number, name in enumerate(names)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,text", *lines]) + "\n")
+    return read_corpus(folder, Columns(), None)
+
+
+def make(folder, *names) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+@pytest.mark.parametrize("beside", ["a.TextGrid", "a.lab", "a.png", "a.PDF", "a.phn"])
+def test_what_is_beside_a_recording_is_not_taken_for_it(tmp_path, beside):
+    make(tmp_path, "wavs/a.wav", f"wavs/{beside}")
+    corpus = read_names(tmp_path, "a")
+    assert corpus.clips["a"].audio.path == str(tmp_path / "wavs/a.wav")
+
+
+def test_a_recording_of_an_unknown_extension_is_taken_where_it_is_alone(tmp_path):
+    make(tmp_path, "wavs/a.xyz")
+    assert list(read_names(tmp_path, "a").clips) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["a", "a.ogg"])
+def test_of_two_recordings_that_fit_neither_is_taken(tmp_path, name):
+    make(tmp_path, "wavs/a.wav", "wavs/a.mp3", "b.wav")
+    corpus = read_names(tmp_path, name, "b")
+    assert list(corpus.clips) == ["b"]
+    assert (
+        corpus.problems[0].detail
+        == f"{name.removesuffix('.ogg')!r} fits 'a.mp3' and 'a.wav': write which one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("a.mp3", "clips/a.wav"),
+        ("clips/a.mp3", "clips/a.flac"),
+        ("rec/a.WAV", "rec/a.opus"),
+        ("https://example.org/corpus/rec/a%201.wav", "rec/a 1.wav"),
+        ("file:///home/me/corpus/rec/a1.wav", "rec/a1.wav"),
+    ],
+)
+def test_recordings_that_were_converted_or_fetched_are_taken_with_a_note(tmp_path, name, there):
+    make(tmp_path, there)
+    corpus = read_names(tmp_path, name)
+    (clip,) = corpus.clips.values()
+    assert clip.audio.path == str(tmp_path / there)
+    assert corpus.notes[0].detail.startswith(f"{name!r} is taken to be ")
+
+
+def test_the_nearest_file_may_be_in_a_folder_for_audio(tmp_path):
+    make(tmp_path, "wavs/recording_01.wav", "b.wav")
+    corpus = read_names(tmp_path, "recording_1.wav", "b.wav")
+    assert "the nearest file is 'recording_01.wav'" in corpus.problems[0].detail
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/data/spk1/001.wav", "/data/spk2/001.wav"),
+        ("D:\\one\\001.wav", "001.mp3", "b.wav"),
+        ("spk/../001.ogg", "001.flac"),
+    ],
+)
+def test_names_that_lead_to_one_file_are_not_the_same_recording(tmp_path, names):
+    """The recordings of one speaker are missing, and the other's have their names."""
+    make(tmp_path, "001.wav", "b.wav", "c.wav")
+    corpus = read_names(tmp_path, *names, "c.wav")
+    doubtful = [name for name in names if name != "b.wav"]
+    assert len(corpus.clips) == 1 + len(names) - len(doubtful)
+    assert [problem.reason for problem in corpus.problems] == ["missing_file"] * len(doubtful)
+    assert all("name the right one" in problem.detail for problem in corpus.problems)
+
+
+def test_a_row_that_names_its_file_keeps_it(tmp_path):
+    make(tmp_path, "001.wav")
+    corpus = read_names(tmp_path, "/data/spk2/001.wav", "001.wav")
+    assert corpus.clips["001"].text == "text 1"
+    assert "but so is the file of metadata.csv line 3" in corpus.problems[0].detail

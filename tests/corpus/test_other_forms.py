@@ -295,3 +295,52 @@ def test_parts_of_longer_recordings_are_not_taken_for_whole_ones(tmp_path):
     (tmp_path / "metadata.csv").write_text("file_name,text,start,end\na.wav,x,0,1\n")
     (note,) = read(tmp_path).notes
     assert "'start' is not read" in note.detail
+
+
+def test_parts_of_common_voice_have_its_speakers(tmp_path):
+    write_common_voice(tmp_path)
+    whole = (tmp_path / "validated.tsv").read_text()
+    for name in ("validated", "invalidated", "other", "dev", "test"):
+        (tmp_path / f"{name}.tsv").unlink()
+    (tmp_path / "train.tsv").write_text(whole)
+    corpus = read(tmp_path)
+    assert sorted(speakers(corpus).values()) == ["ba7", "f00", "f00"]
+    assert not corpus.notes
+
+
+@pytest.mark.parametrize("other", ["train.csv", "test.jsonl", "validated.tsv", "x_manifest.json"])
+def test_another_table_beside_metadata_is_named(tmp_path, other):
+    write_files(tmp_path, ".wav")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,x\n")
+    (tmp_path / other).write_text("file_name,text\nb.wav,y\n")
+    (note,) = read(tmp_path).notes
+    assert note.origin == other
+    assert note.detail.startswith("not read, since metadata.csv is")
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "text", "utt2spk"])
+def test_an_utterance_that_is_said_to_be_two_things_is_neither(tmp_path, name):
+    write_files(tmp_path, ".wav")
+    tables = {"wav.scp": "u1 a.wav\nu2 b.wav\n", "text": "u1 x\nu2 y\n", "utt2spk": "u1 s\nu2 s\n"}
+    more = {"wav.scp": "u1 b.wav\n", "text": "u1 z\n", "utt2spk": "u1 t\n"}
+    for table, content in tables.items():
+        (tmp_path / table).write_text(content + (more[table] if table == name else ""))
+    corpus = read(tmp_path)
+    assert texts(corpus) == {"u2": "y"}
+    (problem,) = corpus.problems
+    assert (problem.clip, problem.origin) == ("u1", f"{name} line 3")
+
+
+@pytest.mark.parametrize("column", ["start", "begin_time", "Start Time", "offset"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_no_part_of_a_recording_is_taken_for_the_whole(tmp_path, column, form):
+    """Also not the first, which begins at nought."""
+    write_files(tmp_path, ".wav")
+    parts = [("a.wav", "first", 0.0), ("a.wav", "second", 1.5), ("b.wav", "whole", 0.0)]
+    rows = [{"file_name": name, "text": text, column: start} for name, text, start in parts]
+    lines = [",".join(map(str, row.values())) for row in rows]
+    table = {"csv": [",".join(rows[0]), *lines], "jsonl": list(map(json.dumps, rows))}[form]
+    (tmp_path / f"metadata.{form}").write_text("\n".join(table))
+    corpus = read(tmp_path)
+    assert texts(corpus) == {"b": "whole"}
+    assert ["part of a longer recording" in p.detail for p in corpus.problems] == [True, True]

@@ -101,7 +101,8 @@ def test_doubt_is_asked_with_the_lines_that_settle_it(tmp_path, other):
     with pytest.raises(CorpusError, match="has no header, and column 2 or column 3") as raised:
         read(tmp_path)
 
-    assert "  source:\n    columns:\n      audio: column 1\n      text: column 3" in str(
+    likely = "column 3" if other == SENTENCES[::-1] else "column 2"
+    assert f"  source:\n    columns:\n      audio: column 1\n      text: {likely}" in str(
         raised.value
     )
     assert texts(read(tmp_path, audio="column 1", text="column 2")) == SENTENCES
@@ -113,6 +114,12 @@ def test_names_of_several_words_that_come_again_and_again_are_no_sentences(tmp_p
     said = [f"Sentence number {number} of them" for number in range(12)]
     write(tmp_path, ["|".join(row) for row in rows([*STEMS, *STEMS], people, said)])
     assert texts(read(tmp_path)) == said[:6]
+
+
+def test_the_lines_to_copy_name_the_longer_texts(tmp_path):
+    write(tmp_path, ["c0|今天天气很好|ann", "c1|我们去公园吧|bob", "c2|他说他不来了|ann"])
+    with pytest.raises(CorpusError, match="text: column 2$"):
+        read(tmp_path)
 
 
 def test_single_words_beside_single_words_are_asked_about(tmp_path):
@@ -289,3 +296,90 @@ def test_numbers_of_a_column_with_gaps_are_whole(tmp_path):
         "1.5",
         "2.0",
     ]
+
+
+WRONG = ["-nan", "#NV", "#VALUE!", "#REF!", "#NAME?", "1.#QNAN", "N/A", "NULL", "inf"]
+
+
+@pytest.mark.parametrize("empty", WRONG)
+def test_formulas_that_failed_are_no_words(tmp_path, empty):
+    write(tmp_path, ["file_name,text,who", f"c0.wav,{empty},ann", f"c1.wav,hello,{empty}"])
+    corpus = read(tmp_path, speaker="who")
+    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    assert [clip.speaker for clip in corpus.clips.values()] == [None]
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "null", "nil", "undefined"])
+def test_what_may_be_a_word_stays_one_as_a_text_and_is_pointed_out(tmp_path, word):
+    write(tmp_path, ["file_name,text,who", f"c0.wav,{word},ann", f"c1.wav,hello,{word}"])
+    corpus = read(tmp_path, speaker="who")
+    assert texts(corpus) == [word, "hello"]
+    assert [clip.speaker for clip in corpus.clips.values()] == ["ann", None]
+    assert f"its text is {word!r}, which programs write for an empty cell" in corpus.notes[0].detail
+
+
+def test_a_recording_may_be_called_like_an_empty_cell(tmp_path):
+    write(tmp_path, ["nan|bread in Persian", "c0|hello"])
+    (tmp_path / "wavs/nan.wav").write_bytes(b"nan")
+    assert list(read(tmp_path).clips) == ["c0", "nan"]
+
+
+# ------------------------------------------------------------------ what is no table, or half one
+
+
+@pytest.mark.parametrize("delimiter", ["|", "\t", ","])
+@pytest.mark.parametrize("order", [("file_name", "text"), ("text", "file_name")])
+@pytest.mark.parametrize("newline", ["\n", "\r"])
+@pytest.mark.parametrize("header", [True, False])
+def test_half_of_a_text_is_never_a_text(tmp_path, delimiter, order, newline, header):
+    """A line break that is not quoted: the half that stands beside the file is not its text."""
+    said = ["First half" + newline + "second half", *SENTENCES[1:]]
+    said = [text.replace(",", " ") for text in said]
+    table = {"file_name": FILES, "text": said}
+    lines = [delimiter.join(row) for row in rows(*(table[name] for name in order))]
+    write(tmp_path, [delimiter.join(order), *lines] if header else lines)
+
+    corpus = read(tmp_path)
+
+    assert texts(corpus) == said[1:]
+    assert len(corpus.problems) == 2
+    assert "line has one cell only: its text may go on there" in corpus.problems[-1].detail
+
+
+def test_a_line_cut_short_costs_only_itself(tmp_path):
+    write(tmp_path, ["file_name,text", "c0.wav,one", "wavs/c1.wav", "c2.wav,three"])
+    assert texts(read(tmp_path)) == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("file_name,text\nc0.wav,one\n".encode("utf-16-le"), "is not UTF-8 .*UTF-16 without"),
+        ("file_name,text\nc0.wav,one\n".encode("utf-16-be"), "is not UTF-8 .*UTF-16 without"),
+        ("file_name,text\nc0.wav,one\n".encode("utf-32"), "is not UTF-8"),
+        ("file_name,text\nc0.wav,one\n".encode("utf-16")[:-1], "is not UTF-16"),
+        ("file_name,text\nc0.wav,don’t\n".encode("cp1252"), "line 2: b'.x92' is not UTF-8"),
+        (b"PK\x03\x04\x14\0\x06\0", "a spreadsheet, expected text: .* export it as CSV"),
+        (b"\x1f\x8b\x08\0", "unpack it"),
+        (b"", "is empty, expected columns"),
+        (b"\n \n", "is empty, expected columns"),
+        (b"c0.wav one\nc1.wav two\n", "one column only, .* with a tab or one of"),
+        (b"file_name,text,text\nc0.wav,one,two\n", "2 columns called text, expected one"),
+    ],
+)
+def test_what_is_no_table_is_called_what_it_is(tmp_path, content, said):
+    write(tmp_path, "")
+    (tmp_path / "metadata.csv").write_bytes(content)
+    with pytest.raises(CorpusError, match=said):
+        read(tmp_path)
+
+
+def test_two_byte_order_marks(tmp_path):
+    write(tmp_path, "\ufeff\ufefffile_name,text\nc0.wav,one\n")
+    assert texts(read(tmp_path)) == ["one"]
+
+
+def test_another_column_of_texts_is_pointed_out(tmp_path):
+    write(tmp_path, ["path\ttext\tsentence", "c0.wav\tone\tOne."])
+    (note,) = read(tmp_path).notes
+    assert "those of 'text' and not of 'sentence'" in note.detail

@@ -43,6 +43,25 @@ def test_a_fresh_dry_run_names_exactly_the_clips(empty_project):
     assert not (empty_project.results / "clips").exists()
 
 
+def test_a_dry_run_records_nothing(empty_project):
+    """Its source may be half copied."""
+    add_clips(empty_project, NEW)
+    assert empty_project.run("--dry-run", "dataset").jobs["convert_audio"] == 3
+    left = {path.name for path in empty_project.results.rglob("*") if path.is_file()}
+    assert left <= {"fingerprints.json"}
+
+
+def test_a_dry_run_needs_no_place_to_write_and_a_run_names_it(empty_project):
+    add_clips(empty_project, NEW)
+    empty_project.results.mkdir()
+    for name in ("source", "state"):
+        (empty_project.results / name).write_text("in the way")
+    assert empty_project.run("--dry-run", "dataset").jobs["convert_audio"] == 3
+    outcome = empty_project.run("dataset", check=False)
+    assert outcome.returncode != 0
+    assert "output: results cannot be written to" in outcome.output
+
+
 def test_a_second_run_has_nothing_to_do(project):
     assert project.run("--dry-run", "dataset").nothing_to_do
     assert project.run("dataset").jobs == {}

@@ -19,7 +19,7 @@ from snakemake.exceptions import WorkflowError
 from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
 from lib.audio.settings import AudioSettings
-from lib.corpus import Columns, load_corpus, read_audio, read_corpus
+from lib.corpus import Columns, load_corpus, read_audio, read_corpus, save_corpus
 from lib.dataset.settings import DatasetSettings
 from lib.files import total_size
 from lib.locking import LockedError, take_lock
@@ -64,12 +64,8 @@ def read_schema(name):
 def read_source():
     """Read the user's source."""
     columns = Columns(**config["source"]["columns"])
-    return read_corpus(
-        Path(config["source"]["path"]),
-        columns,
-        cache=RESULTS / "source",
-        record=RESULTS / "state/ids.json",
-    )
+    path, record = Path(config["source"]["path"]), RESULTS / "state/ids.json"
+    return read_corpus(path, columns, cache=RESULTS / "source", record=record)
 
 
 def check_base():
@@ -130,7 +126,7 @@ if workflow.is_main_process and not (
 
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
 onstart:
-    workflow.run_lock = take_run_lock()
+    workflow.run_lock = begin_run()
 
 
 wildcard_constraints:
@@ -138,13 +134,20 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def take_run_lock():
-    """Refuse a second run over the same results, or one beside a training that was left alive."""
+def begin_run():
+    """Record the clips' ids, unless another run or a training that was left alive has the results.
+
+    A dry run, or a start that is refused, has fixed nothing until here.
+    """
     try:
         take_lock(RESULTS / "state/training.lock", "training").close()
-        return take_lock(RESULTS / "state/run.lock", "running the workflow")
+        lock = take_lock(RESULTS / "state/run.lock", "running the workflow")
+        save_corpus(CORPUS, RESULTS / "source")
     except LockedError as error:
         raise WorkflowError(str(error))
+    except OSError as error:
+        raise WorkflowError(f"output: {RESULTS} cannot be written to: {error}")
+    return lock
 
 
 def estimate(base, per_mb=0.0):
