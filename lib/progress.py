@@ -14,6 +14,7 @@ from typing import TextIO
 
 MANY = 20  # jobs from which a stage has a line of progress
 SHOWN = 2  # jobs of a stage that a dry run describes
+LISTED = 20  # jobs of a stage that it names, in a line each
 TERMINAL_INTERVAL = 0.2  # s between two states of the line in a terminal
 FILE_INTERVAL = 10.0  # s between two lines in a file, which has at most one for every 5%
 FILE_STEPS = 20
@@ -30,7 +31,8 @@ class ProgressFilter(logging.Filter):
     stream
         Where the handler writes. In a terminal the line of progress stays in its place.
     dry_run
-        Nothing is done: the first jobs of every stage are described, the others counted.
+        Nothing is done: the first jobs of every stage are described, more are named by what they
+        make, the others counted.
     """
 
     def __init__(self, stream: TextIO = sys.stderr, dry_run: bool = False) -> None:
@@ -67,9 +69,8 @@ class ProgressFilter(logging.Filter):
     def _begin(self, record: logging.LogRecord) -> bool:
         """Note that a job begins; return whether it is described."""
         rule = record.rule_name
-        self._done[rule] += self._dry_run
         if self._dry_run:
-            return self._done[rule] <= SHOWN
+            return self._announce(rule, [str(path) for path in record.output or ()])
         self._rules[record.jobid] = rule
         if rule not in self._begun and record.log:
             self._begun[rule] = time.monotonic()
@@ -77,6 +78,16 @@ class ProgressFilter(logging.Filter):
             count = f" ({self._totals[rule]})" if self._totals[rule] > 1 else ""
             self._write_line(f"[{time.strftime('%H:%M:%S')}] {rule}{count}: {log}")
         return False
+
+    def _announce(self, rule: str, outputs: list[str]) -> bool:
+        """Say that a job is pending; return whether it is described."""
+        self._done[rule] += 1
+        number = self._done[rule]
+        if SHOWN < number <= LISTED:
+            self._write_line(f"  {rule}: {', '.join(outputs)}")
+        elif number == LISTED + 1:
+            self._write_line(f"  {rule}: and {self._totals[rule] - LISTED:,} more")
+        return number <= SHOWN
 
     def _finish(self, record: logging.LogRecord) -> None:
         """Note that a job has finished; show how far its stage is, if that is long ago."""

@@ -86,10 +86,14 @@ def test_warnings_and_errors_pass_and_do_not_mix_with_the_line(monkeypatch):
 def test_a_dry_run_describes_some_jobs_of_every_stage():
     stream = io.StringIO()
     handler = ProgressFilter(stream, dry_run=True)
-    jobs = [record("job_info", jobid=n, rule_name="convert", log=["a"]) for n in range(50)]
-    assert sum(map(handler.filter, jobs)) == progress.SHOWN
-    assert handler.filter(record("job_info", jobid=99, rule_name="train", log=["a"]))
-    assert stream.getvalue() == ""
+    handler.filter(record("run_info", stats={"convert": 1050, "train": 1}))
+    for n in range(1050):
+        job = {"jobid": n, "rule_name": "convert", "output": [f"{n}.wav", f"{n}.json"]}
+        assert handler.filter(record("job_info", log=["a"], **job)) == (n < progress.SHOWN)
+    assert handler.filter(record("job_info", jobid=1, rule_name="train", output=["m"], log=["a"]))
+    lines = stream.getvalue().splitlines()
+    named = [f"  convert: {n}.wav, {n}.json" for n in range(progress.SHOWN, progress.LISTED)]
+    assert lines == [*named, f"  convert: and {1050 - progress.LISTED:,} more"]
 
 
 @pytest.mark.parametrize(
