@@ -247,7 +247,12 @@ class _Writer:
         forms = {c: "".join(self.mapping.get(k, k) for k in form) for c, form in plain.items()}
         written = "".join(forms.get(c, c) for c in text)
         lowered = self.lower(unicodedata.normalize("NFC", written))
-        return respell(lowered, self.respellings)
+        result = respell(lowered, self.respellings)
+        for mark in sorted(set(text) - set(result) - plain.keys() - self.vocab.keys()):
+            # It went into a letter: that is how it is written.
+            letters = (c for c in result if mark in unicodedata.normalize("NFD", c))
+            self._note(mark, next(letters, ""))
+        return result
 
     def _note(self, character: str, form: str) -> None:
         # What a dash is elsewhere says more than that it is a hyphen within words.
