@@ -182,8 +182,11 @@ def mutate(mutant: Mutant, source: str) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def list_tests(file: str, root: Path) -> list[str]:
-    """List the test files of a module's room: those that bear its name first, slow ones last."""
+def list_tests(file: str, root: Path, quick: bool = False) -> list[str]:
+    """List the test files of a module's room: those that bear its name first, slow ones last.
+
+    With `quick` the slow ones are left out.
+    """
     path = Path(file)
     folder = root / "tests" / path.parts[1]
     stem = path.stem
@@ -194,17 +197,17 @@ def list_tests(file: str, root: Path) -> list[str]:
     tests = sorted(folder.glob("test_*.py"), key=rank)
     if path.parts[1] in ("dataset", "audio"):
         tests = [test for test in tests if stem in test.stem] or tests
-    return [str(test.relative_to(root)) for test in tests]
+    return [str(test.relative_to(root)) for test in tests if not (quick and test.name in SLOW)]
 
 
-def run(mutant: Mutant, copy: Path) -> None:
+def run(mutant: Mutant, copy: Path, quick: bool) -> None:
     """Run the tests of a changed file's room in a copy of the project."""
     target = copy / mutant.file
     original = target.read_text("utf-8")
     began = time.monotonic()
     try:
         target.write_text(mutate(mutant, original), "utf-8")
-        passed = _run_tests(list_tests(mutant.file, copy), copy).returncode == 0
+        passed = _run_tests(list_tests(mutant.file, copy, quick), copy).returncode == 0
         mutant.outcome = "survived" if passed else "noticed"
     except subprocess.TimeoutExpired:
         mutant.outcome = "noticed (never ends)"
@@ -213,9 +216,9 @@ def run(mutant: Mutant, copy: Path) -> None:
     mutant.seconds = time.monotonic() - began
 
 
-def check_unchanged(mutants: list[Mutant], copy: Path) -> None:
+def check_unchanged(mutants: list[Mutant], copy: Path, quick: bool) -> None:
     """Run the tests on the code as it is: where they fail, every change would seem noticed."""
-    tests = sorted({test for mutant in mutants for test in list_tests(mutant.file, copy)})
+    tests = sorted({test for mutant in mutants for test in list_tests(mutant.file, copy, quick)})
     done = _run_tests(tests, copy, seconds=None)
     if done.returncode:
         raise SystemExit(f"the tests fail without a change:\n{done.stdout.decode()}")
@@ -243,6 +246,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", type=int, nargs="+", help="numbers within the sample")
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out slow tests: what they alone notice survives"
+    )
     parser.add_argument("--output", type=Path, help="JSON file, written after every change")
     arguments = parser.parse_args()
     mutants = draw(list_files(list(arguments.places)), arguments.count, arguments.seed)
@@ -254,12 +260,12 @@ def main() -> None:
         copies: SimpleQueue[Path] = SimpleQueue()
         for job in range(arguments.jobs):
             copies.put(_copy_project(Path(folder) / str(job)))
-        check_unchanged(chosen, Path(folder) / "0" / ROOT.name)
+        check_unchanged(chosen, Path(folder) / "0" / ROOT.name, arguments.quick)
 
         def work(mutant: Mutant) -> None:
             copy = copies.get()
             try:
-                run(mutant, copy)
+                run(mutant, copy, arguments.quick)
             finally:
                 copies.put(copy)
             place = f"{mutant.file}:{mutant.line}"
