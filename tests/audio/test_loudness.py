@@ -118,9 +118,10 @@ def test_block_powers_are_those_of_a_loop(samples, block):
 
 
 @pytest.mark.parametrize("phase", np.linspace(0, 1, 8))
-def test_highest_point_lies_between_the_points(phase):
-    """A parabola is read exactly, on either side of the points and of zero."""
-    curve = 5 - (np.arange(9) - 4 - phase / 2) ** 2 / 50
+@pytest.mark.parametrize("bend", [0.02, 2])
+def test_highest_point_lies_between_the_points(phase, bend):
+    """A parabola is read exactly, wide or narrow, on either side of the points and of zero."""
+    curve = np.maximum(5 - bend * (np.arange(9) - 4 - phase / 2) ** 2, 0)
     assert loudness._highest_point(curve) == pytest.approx(5)
     assert loudness._highest_point(-curve) == pytest.approx(5)
 
