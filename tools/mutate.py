@@ -240,6 +240,18 @@ def _run_tests(
 
 def main() -> None:
     """Draw a sample, try it and say what survived."""
+    parser = _make_parser()
+    arguments = parser.parse_args()
+    mutants = draw(list_files(list(arguments.places)), arguments.count, arguments.seed)
+    chosen = [m for m in mutants if arguments.only is None or m.number in arguments.only]
+    if not chosen:
+        parser.error("no change to try: no file has any, or no number of --only is below --count")
+    try_all(chosen, arguments.jobs, arguments.quick, arguments.output)
+    noticed = sum(m.outcome != "survived" for m in chosen)
+    sys.stdout.write(f"{noticed} of {len(chosen)} noticed ({noticed / len(chosen):.1%})\n")
+
+
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("places", nargs="*", default=ROOMS, help="files or folders below lib/")
     parser.add_argument("--count", type=int, default=200)
@@ -250,35 +262,31 @@ def main() -> None:
         "--quick", action="store_true", help="leave out slow tests: what they alone notice survives"
     )
     parser.add_argument("--output", type=Path, help="JSON file, written after every change")
-    arguments = parser.parse_args()
-    mutants = draw(list_files(list(arguments.places)), arguments.count, arguments.seed)
-    chosen = [m for m in mutants if arguments.only is None or m.number in arguments.only]
-    if not chosen:
-        parser.error("no change to try: no file has any, or no number of --only is below --count")
-    say = sys.stdout.write
+    return parser
+
+
+def try_all(mutants: list[Mutant], jobs: int, quick: bool, output: Path | None) -> None:
+    """Try changes, `jobs` at a time, and print what became of each."""
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
-        for job in range(arguments.jobs):
+        for job in range(jobs):
             copies.put(_copy_project(Path(folder) / str(job)))
-        check_unchanged(chosen, Path(folder) / "0" / ROOT.name, arguments.quick)
+        check_unchanged(mutants, Path(folder) / "0" / ROOT.name, quick)
 
         def work(mutant: Mutant) -> None:
             copy = copies.get()
             try:
-                run(mutant, copy, arguments.quick)
+                run(mutant, copy, quick)
             finally:
                 copies.put(copy)
             place = f"{mutant.file}:{mutant.line}"
-            say(f"{mutant.number:4} {mutant.outcome:10} {place}  {mutant.change}\n")
+            sys.stdout.write(f"{mutant.number:4} {mutant.outcome:10} {place}  {mutant.change}\n")
             sys.stdout.flush()
-            if arguments.output:
-                tried = [asdict(m) for m in chosen if m.outcome]
-                arguments.output.write_text(json.dumps(tried, indent=1))
+            if output:
+                output.write_text(json.dumps([asdict(m) for m in mutants if m.outcome], indent=1))
 
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(work, chosen))
-    noticed = sum(m.outcome != "survived" for m in chosen)
-    say(f"{noticed} of {len(chosen)} noticed ({noticed / max(1, len(chosen)):.1%})\n")
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(work, mutants))
 
 
 def _copy_project(folder: Path) -> Path:
