@@ -84,6 +84,8 @@ def test_what_no_test_sees_survives_and_the_file_is_as_before(project, capsys):
     mutate.try_all(chosen, jobs=1, quick=False, output=project / "tried.json")
     outcomes = {mutant.change: mutant.outcome for mutant in chosen}
     assert outcomes == {"10 to another": "noticed", "3 to another": "survived"}
+    test = "tests/room/test_share.py::test_limit"
+    assert {mutant.noticed_by for mutant in chosen} == {test, ""}
     assert (project / "lib/room/share.py").read_text() == SOURCE
     assert "survived" in (project / "tried.json").read_text()
 

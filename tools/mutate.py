@@ -14,6 +14,7 @@ import ast
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,8 @@ class Mutant:
     site: int
     """Which of the file's possible changes it is."""
     outcome: str = ""
+    noticed_by: str = ""
+    """The first test that failed."""
     seconds: float = 0.0
 
 
@@ -207,8 +210,10 @@ def run(mutant: Mutant, copy: Path, quick: bool) -> None:
     began = time.monotonic()
     try:
         target.write_text(mutate(mutant, original), "utf-8")
-        passed = _run_tests(list_tests(mutant.file, copy, quick), copy).returncode == 0
-        mutant.outcome = "survived" if passed else "noticed"
+        done = _run_tests(list_tests(mutant.file, copy, quick), copy)
+        mutant.outcome = "noticed" if done.returncode else "survived"
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout.decode(), re.MULTILINE)
+        mutant.noticed_by = failed[1] if failed else ""
     except subprocess.TimeoutExpired:
         mutant.outcome = "noticed (never ends)"
     finally:
