@@ -94,3 +94,10 @@ def test_tests_that_fail_without_a_change_end_the_trial(project):
     (project / "tests/room/test_share.py").write_text("def test_it():\n    assert 1 == 2\n")
     with pytest.raises(SystemExit, match="fail without a change"):
         mutate.try_all(draw_all()[:1], jobs=1, quick=False, output=None)
+
+
+def test_an_interpreter_without_pytest_notices_nothing(project, monkeypatch):
+    monkeypatch.setattr(mutate, "check_unchanged", lambda *_: None)
+    monkeypatch.setattr(mutate.sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match="could not be run"):
+        mutate.try_all(draw_all()[:1], jobs=1, quick=False, output=None)

@@ -214,6 +214,8 @@ def run(mutant: Mutant, copy: Path, quick: bool) -> None:
         mutant.outcome = "noticed" if done.returncode else "survived"
         failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout.decode(), re.MULTILINE)
         mutant.noticed_by = failed[1] if failed else ""
+        if done.returncode == 1 and not failed:
+            raise RuntimeError(f"the tests could not be run:\n{done.stderr.decode()}")
     except subprocess.TimeoutExpired:
         mutant.outcome = "noticed (never ends)"
     finally:
