@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is imported anywhere: threads that spin while they wait would slow down whatever
@@ -44,6 +46,14 @@ def real_speech() -> Path:
     if not (folder / "truth.csv").is_file():
         pytest.skip(f"no recorded speech at {folder}: set VOICE_SPEECH_DIR to a copy")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers() -> Iterator[None]:
+    """Undo what a training sets for its whole process: hypothesis refuses to draw floats then."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

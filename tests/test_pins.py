@@ -62,6 +62,8 @@ USES = {
     ),
     "scipy": "from scipy.signal import firwin; assert len(firwin(9, 0.5)) == 9",
     "uroman": "import uroman; assert uroman.Uroman().romanize_string('привет') == 'privet'",
+    "pytest-xdist": "from xdist.plugin import pytest_addoption",
+    "num2words": "from num2words import num2words; assert num2words(21) == 'twenty-one'",
     "pypinyin": "from pypinyin import lazy_pinyin; assert lazy_pinyin('你好') == ['ni', 'hao']",
     "datasets": (
         "import datasets; d = datasets.Dataset.from_list([{'a': {'bytes': b'x', 'path': 'x'}}]);"

@@ -8,7 +8,9 @@ import soundfile
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import freqz
 
+from lib.audio import loudness
 from lib.audio.loudness import gain_to, measure_level
 from tests.audio.encoding import speechlike, tone
 
@@ -62,11 +64,11 @@ def test_agrees_with_the_standard_at_its_own_rate():
     spectrum[7000 * 6 :] = 0
     samples = np.fft.irfft(spectrum).astype(np.float32)
 
-    loudness, peak = ebur128(samples, 48_000)
+    expected, peak = ebur128(samples, 48_000)
 
     for rate in (48_000, RATE):
         level = measure_level(soxr.resample(samples, 48_000, rate), rate)
-        assert level.loudness() == pytest.approx(loudness, abs=0.02)
+        assert level.loudness() == pytest.approx(expected, abs=0.02)
         assert level.peak() == pytest.approx(peak, abs=0.05)
 
 
@@ -81,6 +83,54 @@ def test_agrees_on_real_speech(real_speech):
     assert len(differences) > 40
     assert np.abs(differences).max() < 0.25
     assert np.abs(peaks).max() < 0.1
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_the_filter_is_that_of_the_standard(rate):
+    """BS.1770's coefficients for 48 kHz, at any rate: the response at a frequency is one."""
+    shelf = [1.53512485958697, -2.69169618940638, 1.19839281085285]
+    high_pass = [1.0, -2.0, 1.0]
+    feedback = ([1, -1.69065929318241, 0.73248077421585], [1, -1.99004745483398, 0.99007225036621])
+    frequencies = np.fft.rfftfreq(4000, 1 / rate)
+
+    expected = np.prod(
+        [
+            freqz(b, a, frequencies, fs=48_000)[1]
+            for b, a in zip((shelf, high_pass), feedback, strict=True)
+        ],
+        axis=0,
+    )
+
+    assert loudness._k_weighting(4000, rate) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "block"),
+    [(400, 400), (399, 40), (1000, 400), (1099, 400), (87, 40), (40, 40), (39, 39), (1, 1)],
+)
+def test_block_powers_are_those_of_a_loop(samples, block):
+    """At 1 kHz: blocks of 400 samples, for short clips of 40, for the shortest the clip itself."""
+    weighted = np.random.default_rng(7).normal(size=samples)
+    starts = range(0, samples - block + 1, max(block // 4, 1))
+    expected = [np.mean(weighted[start : start + block] ** 2) for start in starts]
+
+    assert loudness._block_powers(weighted, 1000) == pytest.approx(np.array(expected))
+
+
+@pytest.mark.parametrize("phase", np.linspace(0, 1, 8))
+@pytest.mark.parametrize("bend", [0.02, 2])
+def test_highest_point_lies_between_the_points(phase, bend):
+    """A parabola is read exactly, wide or narrow, on either side of the points and of zero."""
+    curve = np.maximum(5 - bend * (np.arange(9) - 4 - phase / 2) ** 2, 0)
+    assert loudness._highest_point(curve) == pytest.approx(5)
+    assert loudness._highest_point(-curve) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("curve", [[0.5] * 5, [0.0] * 5, [0, 1, 1, 0], [3, 2, 1], [1, 2, 3]])
+def test_highest_point_of_a_plateau_or_an_end_is_a_number(curve):
+    with np.errstate(all="raise"):
+        found = loudness._highest_point(np.array(curve, float))
+    assert found == pytest.approx(max(curve), rel=0.2)
 
 
 def test_true_peak_is_found_between_samples():

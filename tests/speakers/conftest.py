@@ -1,4 +1,3 @@
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,34 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.audio.wav import read_wav
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
 from lib.speakers.clustering import SpeakerSettings
-from lib.speakers.embedding import embed_clips
 from lib.speakers.ruling import Overrides
-from lib.speakers.shard import DIMENSIONS, Embedding, Embeddings, read_embeddings, write_shard
+from lib.speakers.shard import DIMENSIONS, Embedding, write_shard
 from lib.speakers.tables import read_assignments
 
 
-@dataclass
-class Recorded:
-    """Recorded speech: its files, its speakers and its voice vectors."""
+def resemblyzers_own(wav):
+    from resemblyzer import VoiceEncoder, preprocess_wav
 
-    wavs: dict[str, Path]
-    speakers: dict[str, str]
-    shard: Path
-    embeddings: Embeddings
-
-
-@pytest.fixture(scope="session")
-def recorded(real_speech, tmp_path_factory) -> Recorded:
-    with (real_speech / "truth.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    ids = [Path(row["file"]).with_suffix("").as_posix().replace("/", "_") for row in rows]
-    wavs = {clip: real_speech / row["file"] for clip, row in zip(ids, rows, strict=True)}
-    speakers = {clip: row["speaker"] for clip, row in zip(ids, rows, strict=True)}
-    shard = tmp_path_factory.mktemp("recorded") / "shard.parquet"
-    embed_clips(wavs, shard, threads=2)
-    return Recorded(wavs, speakers, shard, read_embeddings([shard]))
+    samples = read_wav(wav).astype(np.float32) / 32768
+    return VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(samples))
 
 
 class Voices:

@@ -15,6 +15,16 @@ def test_it_travels_with_a_model(tmp_path):
     assert TextFrontend.read(tmp_path) == frontend
 
 
+def test_nothing_is_done_that_was_not_asked_for():
+    texts = {"a": "Жизнь 7 漢 IX"}
+    plain = {"mapping": {}, "han_to_pinyin": False}
+    for frontend in (
+        TextFrontend(language="eng"),
+        TextFrontend.from_config(plain, "eng", romanised=False),
+    ):
+        assert frontend.prepare(texts) == (texts, {})
+
+
 def test_the_users_word_comes_before_the_script_changes():
     frontend = TextFrontend({"好": "dobre "}, han_to_pinyin=True)
     assert frontend.transliterate({"a": "你好"}) == {"a": "nǐ dobre"}

@@ -160,3 +160,7 @@ def test_the_user_says_what_a_new_letter_starts_from():
 
 def related_ids(character: str) -> tuple[int, ...]:
     return tuple(VOCAB[c] for c in related_characters(character, VOCAB))
+
+
+def test_ids_of_an_empty_vocabulary_begin_at_nought():
+    assert plan_vocabulary({"a": "cab"}, {}).vocab == {"a": 0, "b": 1, "c": 2}

@@ -1,0 +1,150 @@
+"""Recorded speech: embedding all of it takes a minute, so these tests stand together."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from lib.audio.wav import read_wav, write_wav
+from lib.speakers.clustering import SpeakerSettings, find_voices
+from lib.speakers.embedding import embed_clips
+from lib.speakers.shard import Embeddings, read_embeddings, read_shard
+from lib.speakers.tables import read_assignments
+from tests.speakers.conftest import Room, resemblyzers_own
+
+DEFAULTS = SpeakerSettings()
+RATE = 16000
+
+
+@dataclass
+class Recorded:
+    """Recorded speech: its files, its speakers and its voice vectors."""
+
+    wavs: dict[str, Path]
+    speakers: dict[str, str]
+    shard: Path
+    embeddings: Embeddings
+
+
+@pytest.fixture(scope="module")
+def recorded(real_speech, tmp_path_factory) -> Recorded:
+    with (real_speech / "truth.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    ids = [Path(row["file"]).with_suffix("").as_posix().replace("/", "_") for row in rows]
+    wavs = {clip: real_speech / row["file"] for clip, row in zip(ids, rows, strict=True)}
+    speakers = {clip: row["speaker"] for clip, row in zip(ids, rows, strict=True)}
+    shard = tmp_path_factory.mktemp("recorded") / "shard.parquet"
+    embed_clips(wavs, shard, threads=2)
+    return Recorded(wavs, speakers, shard, read_embeddings([shard]))
+
+
+# Embedding ---------------------------------------------------------------------------------------
+
+
+def test_vectors_of_recorded_speech_are_resemblyzers_own(recorded):
+    rows = read_shard(recorded.shard)
+    assert rows.keys() == recorded.wavs.keys()
+    for clip in sorted(rows)[::30]:
+        assert rows[clip].vector @ resemblyzers_own(recorded.wavs[clip]) > 0.9999
+
+
+def test_two_recorded_voices_in_one_clip_disagree(recorded, tmp_path):
+    """The threshold 0.7 was chosen on VCTK and Yoruba; here is AN4 as well."""
+    speakers = recorded.speakers
+    rows = read_shard(recorded.shard)
+    alone = [row.agreement for row in rows.values() if row.agreement is not None]
+    assert len(alone) > 90 and min(alone) > 0.7
+    long = sorted(clip for clip, row in rows.items() if row.voiced > 2)
+    random = np.random.default_rng(5)
+    wavs = {}
+    while len(wavs) < 40:
+        one, other = random.choice(long, 2, replace=False)
+        if speakers[one] != speakers[other]:
+            spliced = np.concatenate([read_wav(recorded.wavs[clip]) for clip in (one, other)])
+            wavs[f"{one}+{other}"] = tmp_path / f"{len(wavs)}.wav"
+            write_wav(wavs[f"{one}+{other}"], spliced, RATE)
+    embed_clips(wavs, tmp_path / "shard.parquet")
+    spliced = [row.agreement for row in read_shard(tmp_path / "shard.parquet").values()]
+    found = sum(agreement is not None and agreement < 0.7 for agreement in spliced)
+    assert found >= 24  # 60%
+
+
+# Assignment --------------------------------------------------------------------------------------
+
+
+def test_doubtful_clips_of_recorded_speech_have_low_confidence(recorded, tmp_path):
+    room = Room(tmp_path, None)
+    room.embeddings = read_shard(recorded.shard)
+    found = room.run()
+    table = read_assignments(tmp_path / "assignments.tsv")
+    owner = {}
+    for clip in recorded.speakers:
+        owner.setdefault(found[clip], []).append(recorded.speakers[clip])
+    name = {speaker: max(set(names), key=names.count) for speaker, names in owner.items()}
+    right = [row.confidence for c, row in table.items() if name[found[c]] == recorded.speakers[c]]
+    wrong = [row.confidence for c, row in table.items() if name[found[c]] != recorded.speakers[c]]
+    assert np.median(right) > 0.7
+    assert not wrong or max(wrong) < 0.4
+
+
+def test_adding_recorded_speakers_keeps_the_old(recorded, tmp_path):
+    room = Room(tmp_path, None)
+    everything = read_shard(recorded.shard)
+    room.embeddings = {clip: row for clip, row in everything.items() if clip.startswith("an4")}
+    before = room.run()
+    room.embeddings = everything
+    after = room.run()
+    assert after.items() >= before.items()
+    new = {clip: speaker for clip, speaker in after.items() if clip not in before}
+    pairs = {(recorded.speakers[clip], speaker) for clip, speaker in new.items()}
+    assert len(pairs) == 5 and not set(new.values()) & set(before.values())
+
+
+# Clustering --------------------------------------------------------------------------------------
+
+
+def score(recorded, rows):
+    truth = [recorded.speakers[recorded.embeddings.clips[row]] for row in rows]
+    found = find_voices(
+        recorded.embeddings.vectors[rows], recorded.embeddings.voiced[rows], DEFAULTS
+    )
+    return adjusted_rand_score(truth, found), found.max() + 1 - len(set(truth))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "least"), [("an4", 0.95), ("vctk", 1.0), ("yoruba", 1.0), ("", 0.95)]
+)
+def test_recorded_sets(recorded, prefix, least):
+    clips = recorded.embeddings.clips
+    rows = [row for row, clip in enumerate(clips) if clip.startswith(prefix)]
+    ari, surplus = score(recorded, np.array(rows))
+    assert ari >= least
+    assert surplus == 0
+
+
+def draw_subset(recorded, random):
+    people = sorted(set(recorded.speakers.values()))
+    truth = np.array([recorded.speakers[clip] for clip in recorded.embeddings.clips])
+    chosen = random.choice(people, random.integers(1, 13), replace=False)
+    rows = [random.permutation(np.flatnonzero(truth == who)) for who in chosen]
+    return np.sort(np.concatenate([mine[: random.integers(5, 41)] for mine in rows]))
+
+
+def test_random_subsets_of_recorded_speakers(recorded):
+    # Seeds that were not looked at while the method was made; 20 such batches of 30 subsets have
+    # a mean of 0.972, the lowest 0.934.
+    scores = []
+    for seed in (2001, 2002, 2003, 2004):
+        random = np.random.default_rng(seed)
+        scores += [score(recorded, draw_subset(recorded, random)) for _ in range(30)]
+    assert np.mean([ari for ari, _ in scores]) >= 0.95
+    assert np.mean([abs(surplus) <= 1 for _, surplus in scores]) >= 0.9
+
+
+def test_each_recorded_speaker_alone_is_one(recorded):
+    truth = np.array([recorded.speakers[clip] for clip in recorded.embeddings.clips])
+    for who in set(truth):
+        assert score(recorded, np.flatnonzero(truth == who)) == (1.0, 0), who
