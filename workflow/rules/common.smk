@@ -120,7 +120,9 @@ if workflow.is_main_process and not (
 ):
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            handler.addFilter(ProgressFilter(handler.stream, dry_run=workflow.output_settings.dryrun))
+            handler.addFilter(
+                ProgressFilter(handler.stream, dry_run=workflow.output_settings.dryrun)
+            )
             handler.setFormatter(ShorteningFormatter(handler.formatter))
 
 
