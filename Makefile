@@ -54,7 +54,7 @@ dry-run: config setup  ## show what is pending with CONFIG
 	@$(SNAKEMAKE) --dry-run
 
 test: setup  ## run all tests
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup \
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
 		--no-loadscope-reorder
 
 lint: setup  ## check style of Python and workflow files

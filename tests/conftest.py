@@ -22,21 +22,18 @@ use_private_cache()
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# Rooms whose tests share what takes long to make: one process has them all. Longest first.
-SHARED = ("tests/workflow", "tests/training")
+# Rooms whose tests take long: they begin, so that processes side by side end together.
+LONG = ("tests/workflow", "tests/training")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell processes side by side what belongs together: a room of `SHARED`, else a file."""
+    """Put the tests that take long before the others."""
 
-    def place(item: pytest.Item) -> tuple[int, str]:
-        file = item.nodeid.split("::")[0]
-        rooms = [number for number, room in enumerate(SHARED) if file.startswith(room)]
-        return (rooms[0], SHARED[rooms[0]]) if rooms else (len(SHARED), file)
+    def rank(item: pytest.Item) -> int:
+        rooms = [number for number, room in enumerate(LONG) if item.nodeid.startswith(room)]
+        return rooms[0] if rooms else len(LONG)
 
-    items.sort(key=lambda item: place(item)[0])
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(place(item)[1]))
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

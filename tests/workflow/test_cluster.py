@@ -48,7 +48,7 @@ def submit(project, *targets: str) -> str:
 
 @pytest.mark.slow
 def test_a_cluster_goes_from_clips_through_a_short_training(cluster):
-    output = submit(cluster, "results/training.json")
+    output = cluster.log(submit(cluster, "results/training.json"))
     training = output[output.index("rule train_model:") :].split("\n\n")[0]
     assert "threads: 4" in training and "gpu=0" in training
     submitted = (cluster.folder / "submitted.txt").read_text().splitlines()
