@@ -172,8 +172,11 @@ def test_stopping_below_the_progress_made_names_what_is_there(
 
     monkeypatch.setattr(loop, "validate", validate)
     run(paths, epochs=3, checkpoint_every=100)
-    # As after a kill before the milestone: a rolling state of the end of the third epoch.
-    os.replace(paths.checkpoints / "epoch0003", paths.checkpoints / "step00000006")
+    # The third epoch is no milestone, and there was to be a fourth.
+    state = load_checkpoint(paths.checkpoints / "epoch0003")
+    state.progress.finished = False
+    save_checkpoint(paths.checkpoints / "step00000006", state)
+    shutil.rmtree(paths.checkpoints / "epoch0003")
     summary = run(paths, checkpoint_every=100, **change)
     assert summary["best_epoch"] == 1 and summary["finished"]
     assert (paths.summary.parent / summary["last"]).is_dir()
