@@ -195,6 +195,23 @@ def test_what_stepped_aside_when_it_was_killed_is_taken_back(undisturbed, paths,
     assert not list(paths.checkpoints.glob("*.old"))
 
 
+def test_the_best_of_an_earlier_epoch_is_taken_back(undisturbed, paths):
+    """Killed between the two renames of `best`: nothing else has its weights."""
+    shutil.copytree(undisturbed.checkpoints, paths.checkpoints)
+    second = load_checkpoint(paths.checkpoints / "epoch0002")
+    score = second.progress.best_score = -1e9  # No later epoch is better.
+    second.progress.best_epoch = 2
+    save_checkpoint(paths.checkpoints / "best", second)
+    last = load_checkpoint(paths.checkpoints / "epoch0004")
+    last.progress.best_score, last.progress.best_epoch = score, 2
+    save_checkpoint(paths.checkpoints / "epoch0004", last)
+    os.replace(paths.checkpoints / "best", paths.checkpoints / "best.old")
+    summary = run(paths)
+    assert (summary["best_epoch"], summary["best_score"]) == (2, score)
+    kept = load_checkpoint(paths.checkpoints / "best", voice_only=True)
+    assert_equal(dict(kept.ema), dict(second.ema))
+
+
 def test_what_stepped_aside_goes_once_its_successor_is_there(undisturbed, paths):
     shutil.copytree(undisturbed.checkpoints, paths.checkpoints)
     older = paths.checkpoints / "epoch0001"
