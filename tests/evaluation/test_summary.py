@@ -78,7 +78,8 @@ def make_tensorboard(tmp_path, own: str) -> subprocess.CompletedProcess:
     (folder / "tensorboard").write_text('#!/bin/sh\necho "$@"\n')
     (folder / "tensorboard").chmod(0o755)
     # `true` in place of the program that makes the environment.
-    command = ["make", "tensorboard", f"CONFIG={config}", f"BIN={folder}", "PYTHON=true"]
+    command = ["make", "--no-print-directory", "tensorboard", f"CONFIG={config}"]
+    command += [f"BIN={folder}", "PYTHON=true"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
