@@ -103,8 +103,7 @@ def test_crash_quarantines_the_clip_and_nothing_else(tmp_path, own_pool, monkeyp
 
 
 @pytest.mark.parametrize(
-    "signals",
-    [(signal.SIGKILL, signal.SIGKILL), (signal.SIGKILL, signal.SIGSEGV), (signal.SIGTERM,) * 2],
+    "signals", [(signal.SIGKILL, signal.SIGKILL), (signal.SIGKILL, signal.SIGSEGV)]
 )
 def test_worker_ended_from_outside_fails_the_job_not_the_clip(
     tmp_path, own_pool, monkeypatch, signals
