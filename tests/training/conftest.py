@@ -1,5 +1,6 @@
 """A small dataset on disk, a base model fitted to it, and quick settings."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
+from accelerate.state import AcceleratorState
 from datasets import Audio, Dataset, DatasetDict, Features, Value
 
-from lib.files import write_json
+from lib.files import read_json, write_json
 from lib.training.base_model import BaseModel, prepare_base_model
 from lib.training.checkpoint import load_checkpoint
 from lib.training.run import train
@@ -125,6 +127,21 @@ def undisturbed(tmp_path_factory, dataset, base):
     paths = make_paths(tmp_path_factory.mktemp("undisturbed"), dataset, base)
     train(QUICK, paths, use_gpu=False, threads=1)
     return paths
+
+
+@pytest.fixture(autouse=True)
+def own_state():
+    """A training has a process of its own; here they share one, and accelerate remembers."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
+def run(paths: TrainingPaths, code: str | None = None, texts=(), **changes) -> dict:
+    """Train with some settings changed; return the summary."""
+    AcceleratorState._reset_state()
+    train(dataclasses.replace(QUICK, **changes), paths, False, 1, texts, code=code)
+    return read_json(paths.summary)
 
 
 def weights(checkpoints: Path, name: str = "epoch0004") -> dict[str, torch.Tensor]:

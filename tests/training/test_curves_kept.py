@@ -1,6 +1,5 @@
 """What TensorBoard shows after a restart, a stop or a divergence."""
 
-import dataclasses
 import os
 import signal
 
@@ -13,19 +12,14 @@ from lib.files import read_json
 from lib.training.guard import TrainingDivergedError
 from lib.training.interruption import TrainingInterrupted
 from lib.training.learner import NETWORKS, Learner
-from lib.training.run import train
 
-from .conftest import QUICK
+from .conftest import run
 
 
 def steps_of(folder) -> list[int]:
     events = EventAccumulator(str(folder))
     events.Reload()
     return [event.step for event in events.Scalars("train/mel")]
-
-
-def run(paths, **changes) -> None:
-    train(dataclasses.replace(QUICK, **changes), paths, use_gpu=False, threads=1)
 
 
 def test_a_new_start_keeps_the_earlier_curves_as_another_run(paths):
