@@ -11,8 +11,7 @@ from pathlib import Path
 from lib import lfs
 from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem, Row
 from lib.corpus.fingerprint import FingerprintCache, digest_file
-from lib.corpus.id_record import Identity, IdRecord
-from lib.corpus.ids import clip_id
+from lib.corpus.ids import Identity, IdRecord, clip_id
 from lib.corpus.locate import forget_folders
 from lib.corpus.source import read_rows
 from lib.files import atomic_path

@@ -82,6 +82,8 @@ class Trainer:
         if not self.clips:
             raise ValueError(f"{paths.dataset}: no clip to train on; see rejected.tsv")
         self.held_out = choose_clips(held_out, settings.max_validation_clips, settings.seed)
+        # What validation scores can be compared with.
+        self.validated_on = digest_validation(self.held_out, self.accelerator)
         clips = [*self.held_out, *self.clips]
         self.sample_ids = encode_sample(texts, clips, self.tokenizer, paths.base_model)
 
@@ -292,7 +294,7 @@ class Trainer:
             self.learner.warm_start(found, self.base.speakers, self.recipe["vocabulary"])
             self.recipe["continued"] = True
             first = self.learner.checkpoint(self.progress, self.recipe)
-        self.progress.validated_on = digest_validation(self.held_out, self.accelerator)
+        self.progress.validated_on = self.validated_on
         self.accelerator.wait_for_everyone()
         if self.is_main:
             archive_curves(self.paths.tensorboard)
@@ -309,24 +311,23 @@ class Trainer:
         logger.info("Going on at epoch %d, step %d", progress.epoch, progress.step)
         if progress.best_epoch is not None:
             self._take_up_best()
-        progress.validated_on = digest_validation(self.held_out, self.accelerator)
+        progress.validated_on = self.validated_on
         if progress.epoch and not progress.window:
             self._save_epoch()
 
     def _take_up_best(self) -> None:
         """Settle which epoch is the best so far, by scores that can be compared."""
         path = self.paths.checkpoints / BEST
-        comparable = digest_validation(self.held_out, self.accelerator)
-        best = settle_best(self.progress, path, comparable)
+        best = settle_best(self.progress, path, self.validated_on)
         if best is None or not self.held_out:
             return
         with self.learner.ema.applied(best.ema):
             result = self._measure()
-        logger.info("The best epoch is measured anew: on other validation clips, or otherwise")
+        logger.info("The best epoch is measured anew, since scores are no longer comparable")
         self._note_best(result, self.progress.best_epoch)
         # Its own record stands beside the weights.
         best.progress.best_score, best.progress.best_losses = result.score, result.weighted
-        best.progress.validated_on = comparable
+        best.progress.validated_on = self.validated_on
         if self.is_main:
             save_checkpoint(path, best)
 
@@ -356,7 +357,7 @@ class Trainer:
     def _finish(self) -> None:
         """Make sure that the state reached is saved, and say where the weights are."""
         progress, root = self.progress, self.paths.checkpoints
-        if progress.epoch > self.epochs or progress.window:
+        if progress.epoch > self.epochs or (progress.epoch == self.epochs and progress.window):
             logger.warning(
                 "training.epochs is %d, and epoch %d is done already: nothing more is trained. "
                 "Any milestone below %s becomes a voice by python -m lib.training",

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.corpus import Columns, CorpusError, read_audio, read_corpus, save_corpus
-from lib.corpus.id_record import Identity, IdRecord
-from lib.corpus.ids import hashed_id
+from lib.corpus.ids import Identity, IdRecord, hashed_id
 from tests.corpus.test_sources import save_dataset
 
 NAMES = st.sampled_from(["a", "A", "b", "é", "É", "001", "001.mp3", "s/1", "S/1"])

@@ -14,6 +14,7 @@ from lib.audio.wav import write_wav
 from lib.dataset.build import MANIFEST_COLUMNS, REJECTED_COLUMNS
 from lib.files import write_json
 from lib.text.audit import HEADER
+from tests.evaluation.chromium import Browser
 
 SAMPLE_RATE = 16_000
 
@@ -176,3 +177,11 @@ def write_log(folder: Path, points: int = 5, validation: bool = True) -> Path:
 def run(tmp_path) -> Run:
     """A run of two speakers, not written yet."""
     return Run(tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A browser; the tests that ask for it are skipped where there is none."""
+    started = Browser(tmp_path_factory.mktemp("chromium"))
+    yield started
+    started.close()

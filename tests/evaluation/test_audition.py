@@ -46,13 +46,6 @@ def write(run, texts=None, name="recordings", file="config/speakers.yaml"):
     return path, json.loads(data)
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    started = Browser(tmp_path_factory.mktemp("chromium"))
-    yield started
-    started.close()
-
-
 @pytest.fixture
 def browser(chromium):
     """A browser that must have nothing to complain of."""

@@ -6,7 +6,6 @@ import pytest
 
 from lib.evaluation.page import breakable
 from tests.evaluation import test_audition, test_report
-from tests.evaluation.chromium import Browser
 
 TITLE = "data/my_recordings/of_a_long_folder_name"
 
@@ -29,13 +28,6 @@ LOOK = r"""(() => {
   const paper = getComputedStyle(document.body).backgroundColor;
   return {broken, excess: root.scrollWidth - root.clientWidth, paper};
 })()"""
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    started = Browser(tmp_path_factory.mktemp("chromium"))
-    yield started
-    started.close()
 
 
 @pytest.fixture
