@@ -33,14 +33,14 @@ setup:  ## make or repair the environment .venv
 
 demo: setup  ## run everything on the embedded demo corpus and base model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)
-	@$(BIN)/python -m lib.evaluation.summary results/demo
+	@$(BIN)/python -m lib.report.summary results/demo
 
 ifeq ($(origin CONFIG),file)
 say: CONFIG = config/demo.yaml
 endif
 say: setup  ## let the demo's voice (or that of CONFIG) say TEXT as SPEAKER, into OUT
 	@test -n "$$TEXT" || { echo 'say what? make say TEXT="hello there" SPEAKER=spk001' >&2; exit 2; }
-	@$(call finished,model) && $(BIN)/python -m lib.evaluation \
+	@$(call finished,model) && $(BIN)/python -m lib.synthesis \
 		$${SPEAKER:+--speaker "$$SPEAKER"} --output "$${OUT:-speech.wav}" \
 		-- "$$output/model" "$$TEXT"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.basics import print_table
 from benchmarks.bench import ROOT
-from lib.evaluation.timing import read_stages, union_length
 from lib.files import read_json
+from lib.report.timing import read_stages, union_length
 
 CORES = 2
 _HEARD = ("recordings", "before", "after")

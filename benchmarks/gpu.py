@@ -23,15 +23,15 @@ from transformers import VitsConfig, VitsTokenizer
 
 from benchmarks.basics import print_table, speechlike
 from benchmarks.train_step import measure
+from lib.base_model.record import BaseModel
+from lib.base_model.tiny import write_tiny_model
 from lib.files import write_json
-from lib.training import loop
-from lib.training.base_model import BaseModel
-from lib.training.data import TrainingClip
-from lib.training.loop import Trainer
-from lib.training.memory import free_memory
+from lib.training import trainer as module
+from lib.training.device import free_memory
 from lib.training.settings import TrainingPaths, TrainingSettings
-from lib.training.tiny import write_tiny_model
+from lib.training.trainer import Trainer
 from lib.vits.alignment import maximum_path, maximum_path_reference
+from lib.vits.clips import TrainingClip
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
@@ -53,15 +53,15 @@ class Size:
 
 CARD = Size(full_size=True, clips=600, steps=8, long_steps=300, repeats=5)
 SMALL = Size(full_size=False, clips=9, steps=1, long_steps=6, repeats=1)
-SMALL_SETTINGS = {"effective_batch": 4, "discriminator_channels": 1, "segment_frames": 8}
+SMALL_SETTINGS = {"effective_batch_size": 4, "discriminator_channels": 1, "segment_frames": 8}
 
 
-class SilentMonitor:
+class SilentLog:
     """Takes what a training shows; TensorBoard need not be installed."""
 
     def __init__(self, *_: object) -> None: ...
 
-    def __enter__(self) -> "SilentMonitor":
+    def __enter__(self) -> "SilentLog":
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -84,8 +84,10 @@ class Bench:
         tokenizer = VitsTokenizer.from_pretrained(folder / "full")
         # The longest that is promised is among them.
         self.clips = [_make_clip(n, s, tokenizer) for n, s in enumerate([15.0, *seconds[1:]])]
-        loop.load_clips = lambda split, *_: self.clips if split.name == "train" else self.clips[:4]
-        loop.Monitor = SilentMonitor
+        module.load_clips = lambda split, *_: (
+            self.clips if split.name == "train" else self.clips[:4]
+        )
+        module.TrainingLog = SilentLog
 
     def trainer(self, model: str, run: str, use_gpu: bool = CUDA, **changes) -> Trainer:
         """Set a training up; the same run goes on."""
@@ -180,16 +182,16 @@ def speed(bench: Bench) -> None:
 def memory(bench: Bench) -> None:
     """Train clips of 1 to 15 s within 12 and 8 GB, in fp16: micro-batch, peak and speed."""
     for limit in (12.0, 8.0):
-        trainer = bench.trainer("full", f"memory{limit:g}", memory_gb=limit, precision="fp16")
-        chosen = trainer.progress.micro_batch
-        windows = trainer.windows.of_epoch(0)
-        _train(trainer, windows[:1])
+        trainer = bench.trainer("full", f"memory{limit:g}", memory_gb=limit, mixed_precision="fp16")
+        chosen = trainer.state.micro_batch_clips
+        _take_step(trainer)
         if CUDA:
             torch.cuda.reset_peak_memory_stats()
         began, clips = _now(), 0
-        for window in windows[1 : 1 + bench.size.steps]:
-            _train(trainer, [window])
-            clips += sum(map(len, window))
+        steps = min(bench.size.steps, trainer.batches.steps_per_epoch - 1)
+        for trainer.state.batch in range(1, 1 + steps):
+            clips += sum(map(len, trainer.batches.current()))
+            _take_step(trainer)
         pace = clips / (_now() - began)
         hours = len(invent_seconds(HOURS)) * EPOCHS / pace / 3600
         value = f"micro-batch {chosen}, {pace:.1f} clips/s, {hours:.1f} h for {HOURS} h x {EPOCHS}"
@@ -201,57 +203,62 @@ def memory(bench: Bench) -> None:
 
 
 def recovery(bench: Bench) -> None:
-    """Let memory really run out: the same window is trained in smaller parts."""
-    trainer = bench.trainer("full", "recovery", memory_gb=4.0, precision="fp16")
-    longest = sorted(trainer.clips, key=lambda clip: -len(clip.audio))
-    window = [longest[: min(48, len(longest))]]
-    trainer.progress.micro_batch, trainer.progress.memory_budget = len(window[0]), None
-    parts, means = trainer._accumulate(window)
-    taken, _ = trainer.learner.apply(0)
-    ran_out = trainer.progress.memory_budget is not None
+    """Let memory really run out: the same clips are trained in smaller parts."""
+    trainer = bench.trainer("full", "recovery", memory_gb=4.0, mixed_precision="fp16")
+    longest = sorted(trainer.clips, key=lambda clip: -len(clip.audio))[:48]
+    trainer.batches.clips = longest
+    trainer.batches.lengths = [len(clip.audio) for clip in longest]
+    trainer.batches.frames = [clip.num_frames() for clip in longest]
+    trainer.state.micro_batch_clips, trainer.state.micro_batch_budget = len(longest), None
+    batch, means = trainer._accumulate()
+    taken, _ = trainer.train_step.apply(0)
+    ran_out = trainer.state.micro_batch_budget is not None
     finite = all(math.isfinite(float(value)) for value in means.values())
-    value = f"{len(window[0])} clips in parts of at most {max(map(len, parts))}"
+    value = f"{len(longest)} clips in parts of at most {max(map(len, batch))}"
     holds = finite and bool(taken) and (ran_out or not CUDA)
     bench.note("out of 4 GB of memory, and on", value, holds)
 
 
 def half_precision(bench: Bench) -> None:
     """Take some hundred steps in fp16."""
-    trainer = bench.trainer("full", "fp16", precision="fp16", effective_batch=16, memory_gb=40.0)
+    trainer = bench.trainer(
+        "full", "fp16", mixed_precision="fp16", effective_batch_size=16, memory_gb=40.0
+    )
     mels: list[torch.Tensor] = []
-    progress = trainer.progress
-    while progress.step < bench.size.long_steps:
-        for window in trainer.windows.of_epoch(progress.epoch):
-            mels.append(_train(trainer, [window])["mel"])
-            if progress.step >= bench.size.long_steps:
-                break
-        progress.epoch += 1
-    trainer.skipped.read()
-    ema = all(bool(torch.isfinite(v).all()) for v in trainer.learner.ema.average.values())
+    state = trainer.state
+    while state.step < bench.size.long_steps:
+        mels.append(_take_step(trainer)["mel"])
+        state.batch += 1
+        if state.batch == trainer.batches.steps_per_epoch:
+            state.epoch, state.batch = state.epoch + 1, 0
+    trainer.non_finite.read()
+    ema = all(bool(torch.isfinite(v).all()) for v in trainer.train_step.ema.average.values())
     # Over a tenth of the steps each: clips differ.
     tenth = max(1, len(mels) // 10)
     first, last = (float(torch.stack(part).mean()) for part in (mels[:tenth], mels[-tenth:]))
     value = (
-        f"mel {first:.2f} to {last:.2f}, {progress.overflowed_steps} overflowed, "
-        f"{progress.skipped_steps} skipped"
+        f"mel {first:.2f} to {last:.2f}, {state.overflowed_steps} overflowed, "
+        f"{state.skipped_steps} skipped"
     )
-    holds = ema and not progress.skipped_steps and (last < first or not CUDA)
-    bench.note(f"{progress.step} steps in fp16", value, holds)
+    holds = ema and not state.skipped_steps and (last < first or not CUDA)
+    bench.note(f"{state.step} steps in fp16", value, holds)
 
 
 def resume(bench: Bench) -> None:
     """Let a training go on, on another device and in another precision."""
     changes = [("cpu", "fp16"), ("gpu", "fp16"), ("cpu", "fp16"), ("gpu", "bf16"), ("gpu", "fp16")]
-    small = {"effective_batch": 8, "discriminator_channels": 2, "segment_frames": 8}
+    small = {"effective_batch_size": 8, "discriminator_channels": 2, "segment_frames": 8}
     for epochs, (device, precision) in enumerate(changes, 1):
         on_gpu = device == "gpu" and CUDA
-        run = bench.trainer("tiny", "resume", on_gpu, epochs=epochs, precision=precision, **small)
-        reached = run.progress.epoch
+        run = bench.trainer(
+            "tiny", "resume", on_gpu, epochs=epochs, mixed_precision=precision, **small
+        )
+        reached = run.state.epoch
         run.run()
         if reached != epochs - 1:
             raise RuntimeError(f"started at epoch {reached} instead of {epochs - 1}")
     path = " - ".join(" ".join(change) for change in changes)
-    bench.note("going on", path, run.progress.epoch == len(changes))
+    bench.note("going on", path, run.state.epoch == len(changes))
 
 
 def alignment(bench: Bench) -> None:
@@ -272,15 +279,14 @@ def alignment(bench: Bench) -> None:
 
 def waiting(bench: Bench) -> None:
     """Take a step in which waiting for the device is an error."""
-    trainer = bench.trainer("tiny", "waiting", precision="fp16", effective_batch=8)
-    window = trainer.windows.of_epoch(0)[0]
-    _train(trainer, [window])
+    trainer = bench.trainer("tiny", "waiting", mixed_precision="fp16", effective_batch_size=8)
+    _take_step(trainer)
     with _no_waiting() if CUDA else nullcontext():
-        learner, step = trainer.learner, trainer.progress.step
-        learner.set_learning_rate(trainer.progress)
-        means = learner.accumulate(trainer.windows.fit(window), step)
-        taken, _ = learner.apply(step)
-        learner.overflowed(taken, means)
+        train_step, step = trainer.train_step, trainer.state.step
+        train_step.set_learning_rate(trainer.state)
+        means = train_step.accumulate(trainer.batches.current(), step)
+        taken, _ = train_step.apply(step)
+        train_step.overflowed(taken, means)
     bench.note(
         "a step without waiting for the device",
         "yes" if CUDA else "not on a CPU",
@@ -299,16 +305,14 @@ class _no_waiting:  # noqa: N801 - a context
 PARTS = (alignment, waiting, resume, recovery, memory, speed, half_precision)
 
 
-def _train(trainer: Trainer, windows: Sequence) -> dict:
-    """Take steps as the loop does; return the losses of the last one."""
-    means = {}
-    for window in windows:
-        trainer.learner.set_learning_rate(trainer.progress)
-        parts, means = trainer._accumulate(window)
-        taken, _ = trainer.learner.apply(trainer.progress.step)
-        overflowed = trainer.learner.overflowed(taken, means)
-        trainer.skipped.add(trainer.progress.step, taken, overflowed, parts)
-        trainer.progress.step += 1
+def _take_step(trainer: Trainer) -> dict:
+    """Take a step as the loop does; return its losses."""
+    trainer.train_step.set_learning_rate(trainer.state)
+    batch, means = trainer._accumulate()
+    taken, _ = trainer.train_step.apply(trainer.state.step)
+    overflowed = trainer.train_step.overflowed(taken, means)
+    trainer.non_finite.add(trainer.state.step, taken, overflowed, batch)
+    trainer.state.step += 1
     return means
 
 
@@ -324,7 +328,7 @@ def main(line: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=[part.__name__ for part in PARTS])
     arguments = parser.parse_args(line)
     torch.set_flush_denormal(True)
-    kept = loop.load_clips, loop.Monitor
+    kept = module.load_clips, module.TrainingLog
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder), CARD if CUDA else SMALL)
@@ -332,7 +336,7 @@ def main(line: Sequence[str] | None = None) -> int:
                 if arguments.only is None or part.__name__ in arguments.only:
                     bench.attempt(part)
     finally:
-        loop.load_clips, loop.Monitor = kept
+        module.load_clips, module.TrainingLog = kept
         AcceleratorState._reset_state()
     name = torch.cuda.get_device_name() if CUDA else "CPU, in small"
     print_table((f"{name}, torch {torch.__version__}", "measured", ""), bench.rows)

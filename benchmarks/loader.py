@@ -13,13 +13,13 @@ from transformers import VitsTokenizer
 
 from benchmarks.basics import print_table
 from benchmarks.bench import ROOT
-from lib.training.base_model import BaseModel
-from lib.training.checkpoint import Progress
-from lib.training.data import load_clips
+from lib.base_model.clips import load_clips
+from lib.base_model.record import BaseModel
+from lib.training.batching import Batches
+from lib.training.checkpoint import TrainState
 from lib.training.device import start_accelerator
-from lib.training.learner import Learner
 from lib.training.settings import TrainingSettings
-from lib.training.windows import Windows
+from lib.training.step import TrainStep
 
 TIMES = 100
 
@@ -41,24 +41,28 @@ def main() -> None:
         for n in range(TIMES)
         for clip in clips
     ]
-    settings = TrainingSettings(precision="fp32", discriminator_channels=4)
-    learner = Learner(settings, base, start_accelerator(settings, use_gpu=False))
-    windows = Windows(clips, settings, Progress())
-    windows.probe(lambda window: True, "cpu")
+    settings = TrainingSettings(mixed_precision="fp32", discriminator_channels=4)
+    train_step = TrainStep(settings, base, start_accelerator(settings, use_gpu=False))
+    state = TrainState()
+    batches = Batches(clips, settings, state)
+    batches.probe(lambda batch: True, "cpu")
     start = time.perf_counter()
-    plan = windows.of_epoch(0)
+    batches.current()
     planned = time.perf_counter() - start
     start = time.perf_counter()
-    for step, window in enumerate(plan[: arguments.steps]):
-        learner.accumulate(windows.fit(window), step)
-        learner.apply(step)
+    for step in range(arguments.steps):
+        state.batch = step
+        train_step.accumulate(batches.current(), step)
+        train_step.apply(step)
     elapsed = time.perf_counter() - start
-    epoch = elapsed / arguments.steps * len(plan)
+    epoch = elapsed / arguments.steps * batches.steps_per_epoch
     rows = [
-        ("batches", f"{learner.data_seconds / elapsed:.2%}"),
+        ("batches", f"{train_step.data_seconds / elapsed:.2%}"),
         ("arranging an epoch", f"{planned / epoch:.3%}"),
     ]
-    print_table((f"{len(clips)} clips, {settings.effective_batch} a step", "of the time"), rows)
+    print_table(
+        (f"{len(clips)} clips, {settings.effective_batch_size} a step", "of the time"), rows
+    )
 
 
 if __name__ == "__main__":

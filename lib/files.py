@@ -43,8 +43,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path` that takes its place on success."""
+def atomic_directory(path: Path, aside: Path | None = None) -> Iterator[Path]:
+    """Yield an empty directory beside `path` that takes its place on success.
+
+    Parameters
+    ----------
+    aside
+        Where the old one is between the two moves that this takes: a caller that names it finds
+        it there after a kill.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp"))
     temporary.chmod(0o777 & ~_UMASK)
@@ -54,7 +61,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             flush_to_disk(inner)
         flush_to_disk(temporary)
         # A directory cannot replace a full one in one step: the old one steps aside first.
-        aside = temporary.with_suffix(".old")
+        aside = aside or temporary.with_suffix(".old")
+        shutil.rmtree(aside, ignore_errors=True)
         if path.exists():
             os.replace(path, aside)
         try:

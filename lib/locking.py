@@ -11,13 +11,15 @@ import os
 from pathlib import Path
 from typing import IO
 
+from lib.errors import ExpectedStop
+
 logger = logging.getLogger(__name__)
 
 # What file systems without locks answer: Lustre as it is often mounted, some NFS.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
-class LockedError(ValueError):
+class LockedError(ValueError, ExpectedStop):
     """Another process holds the lock."""
 
 

@@ -6,9 +6,8 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from lib.locking import LockedError
+from lib.errors import ExpectedStop
 from lib.numba_cache import use_private_cache
-from lib.training.interruption import TrainingInterrupted
 
 # Of a job in the terminal: one for every clip of thousands would hide what matters.
 MAX_MESSAGES = 20
@@ -87,6 +86,6 @@ def _log_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     logger = logging.getLogger(JOB)
-    if not isinstance(error, LockedError | TrainingInterrupted):
+    if not isinstance(error, ExpectedStop):
         logger.info("%s", "".join(traceback.format_exception(kind, error, trace)))
     logger.error("%s: %s", kind.__name__, error)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import soundfile
 
+from lib.base_model.tiny import write_tiny_model
 from lib.files import write_json
-from lib.training.tiny import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -76,7 +76,7 @@ USES = {
         "assert x.grad.tolist() == [2, 2, 2]"
     ),
     "transformers": (
-        "import lib.training.tiny as tiny, tempfile, pathlib;"
+        "import lib.base_model.tiny as tiny, tempfile, pathlib;"
         "p = pathlib.Path(tempfile.mkdtemp()) / 'm'; tiny.write_tiny_model(p);"
         "from transformers import VitsModel; VitsModel.from_pretrained(p)"
     ),

@@ -189,9 +189,9 @@ def test_a_wrong_type_names_the_key_and_what_was_given(place):
         ("training.resume", "yes", "expected true or false"),
         ("training.learning_rate", 0, "expected more than 0"),
         ("training.ema_decay", 1, "expected less than 1"),
-        ("training.gradient_clip", 0, "expected nothing (null) or a number more than 0"),
+        ("training.max_grad_norm", 0, "expected nothing (null) or a number more than 0"),
         ("training.betas", [0.8], "expected a list of at least 2"),
-        ("training.precision", "fp8", "expected one of fp16, bf16, fp32"),
+        ("training.mixed_precision", "fp8", "expected one of fp16, bf16, fp32"),
         ("speakers.count", "two", "expected 'auto' or a whole number at least 1"),
         ("speakers.count", 0, "expected 'auto' or a whole number at least 1"),
         ("audio.peak_ceiling", 3, "expected at most 0"),
@@ -284,7 +284,7 @@ def test_every_default_comes_through_a_command_line(place):
     ("given", "expected"),
     [
         ({"training": {"learning_rate": "1e-4"}}, 1e-4),
-        ({"training": {"keep": "3"}}, 3),
+        ({"training": {"keep_checkpoints": "3"}}, 3),
         ({"training": {"keep": "all"}}, "all"),
         ({"training": {"resume": "False"}}, False),
         ({"training": {"betas": ["0.5", "0.9"]}}, [0.5, 0.9]),
@@ -307,7 +307,7 @@ def test_texts_of_the_command_line_become_what_the_schema_wants(given, expected)
 
 
 def test_values_of_a_file_are_left_alone():
-    config = {"training": {"epochs": "10", "keep": "3"}}
-    parsed = parse_texts(config, {"training": {"keep": "3"}}, SCHEMA)
-    assert parsed == {"training": {"epochs": "10", "keep": 3}}
+    config = {"training": {"epochs": "10", "keep_checkpoints": "3"}}
+    parsed = parse_texts(config, {"training": {"keep_checkpoints": "3"}}, SCHEMA)
+    assert parsed == {"training": {"epochs": "10", "keep_checkpoints": 3}}
     assert "training.epochs: got '10', expected a whole number" in refusal(parsed)

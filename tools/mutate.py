@@ -36,12 +36,12 @@ ROOMS = (
     "lib/audio/loudness.py",
 )
 # Their code runs on a GPU, or in processes that the tests start many of.
-LEFT_OUT = {"lib/vits/alignment_triton.py", "lib/training/worker.py", "lib/training/processes.py"}
+LEFT_OUT = {"lib/vits/alignment_triton.py", "lib/training/run.py"}
 # Tests that start many processes, train for long, embed much speech or load large tables come
 # last: most changes are noticed before.
 SLOW = {
     "test_processes.py",
-    "test_resumption.py",
+    "test_resume.py",
     "test_going_on.py",
     "test_new_data.py",
     "test_recorded.py",

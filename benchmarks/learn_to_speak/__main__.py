@@ -25,9 +25,9 @@ from benchmarks.learn_to_speak.measure import (
     read_recordings,
     speak_sentences,
 )
+from lib.base_model.export import export_checkpoint
 from lib.files import read_json, write_json
 from lib.training.checkpoint import load_checkpoint
-from lib.training.export import export_checkpoint
 
 HERE = Path(__file__).parent
 KINDS = ("deterministic", "stochastic")
@@ -48,7 +48,7 @@ def start_training(work: Path, kind: str) -> subprocess.Popen:
 def list_milestones(results: Path) -> dict[int, Path]:
     """Return the checkpoints of whole epochs by their optimizer step."""
     found = sorted((results / "checkpoints").glob("epoch????"))
-    return {read_json(path / "state.json")["progress"]["step"]: path for path in found}
+    return {read_json(path / "state.json")["state"]["step"]: path for path in found}
 
 
 def measure_milestone(checkpoint: Path, results: Path, recordings: list) -> dict[str, dict]:
@@ -67,7 +67,7 @@ def measure(work: Path, kind: str) -> dict:
     results = work / kind
     aligner = Aligner(results, work / "corpus/recordings/word_starts.json")
     milestones = list_milestones(results)
-    start = read_json(milestones[max(milestones)] / "state.json")["recipe"]["settings"][
+    start = read_json(milestones[max(milestones)] / "state.json")["signature"]["settings"][
         "discriminator_start_step"
     ]
     alone = max((step for step in milestones if step <= start), default=min(milestones))

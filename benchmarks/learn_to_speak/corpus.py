@@ -8,10 +8,10 @@ import soundfile
 from transformers import VitsConfig
 
 from benchmarks.learn_to_speak.sentences import invent_sentences, join
+from lib.base_model.tiny import write_tiny_model
 from lib.files import write_json
-from lib.training.tiny import write_tiny_model
-from resources.base_model.shape import small_config
-from resources.espeak import Espeak
+from tools.base_model.shape import small_config
+from tools.espeak import Espeak
 
 NUM_RECORDINGS = 1_500
 NUM_HELD_OUT = 60

@@ -13,12 +13,12 @@ from transformers import VitsModel
 from benchmarks.learn_to_speak.corpus import invent_corpus
 from benchmarks.learn_to_speak.measure import Aligner, Manner, read_recordings, speak_sentences
 from benchmarks.learn_to_speak.sentences import join
-from lib.evaluation.canvas import BLUE, FAINT, ORANGE, new_figure, styled
-from lib.evaluation.curves import read_curves
+from lib.base_model.export import export_checkpoint
 from lib.files import read_json
+from lib.report.plot_style import BLUE, FAINT, ORANGE, new_figure, styled
+from lib.report.training_plots import read_curves
 from lib.training.checkpoint import load_checkpoint
-from lib.training.data import collate
-from lib.training.export import export_checkpoint
+from lib.vits.clips import collate
 from lib.vits.model import forward_step, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
 
@@ -101,7 +101,7 @@ def draw_speech(work: Path, kinds: Sequence[str], path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             export_checkpoint(last, results / "base_model", Path(folder) / "model", "eng")
             spoken = speak_sentences(Path(folder) / "model", Manner())[_SHOWN]
-        epoch = read_json(last / "state.json")["progress"]["epoch"]
+        epoch = read_json(last / "state.json")["state"]["epoch"]
         _draw_mel(axis, spoken, f"{kind} durations, epoch {epoch}")
     figure.savefig(path, dpi=110)
 

@@ -12,12 +12,12 @@ from transformers import VitsModel, VitsTokenizer
 
 from benchmarks.learn_to_speak.corpus import SEED, invent_corpus
 from benchmarks.learn_to_speak.sentences import join, minimal_pairs, other_sentences
+from lib.base_model.clips import load_clips
+from lib.base_model.record import BaseModel
 from lib.evaluation.distortion import mel_cepstral_distortion
 from lib.evaluation.recognition import SAMPLE_RATE, Recogniser
 from lib.files import read_json
-from lib.training.base_model import BaseModel
-from lib.training.batching import step_seed
-from lib.training.data import TrainingClip, collate, load_clips
+from lib.vits.clips import TrainingClip, collate, noise_seed
 from lib.vits.model import forward_step, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
 from lib.vits.synthesis import synthesize
@@ -121,7 +121,7 @@ class Aligner:
         distances = []
         for start in range(0, len(self.clips), _BATCH):
             clips = self.clips[start : start + _BATCH]
-            torch.manual_seed(step_seed(SEED, 0, start))
+            torch.manual_seed(noise_seed(SEED, 0, start))
             path = forward_step(model, None, collate(clips), Spectrogram(), 16).generated.path
             for clip, alignment in zip(clips, path, strict=True):
                 distances += self._distances(clip, alignment)

@@ -3,13 +3,14 @@
 import librosa
 import numpy as np
 
+from lib.mms import HOP_LENGTH, SAMPLE_RATE
+
 _ORDER = 13
 _BANDS = 80
-_HOP = 256
 _FFT = 1024
 
 
-def mel_cepstrum(samples: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
+def mel_cepstrum(samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Return the mel-cepstrum without its zeroth coefficient, which is loudness.
 
     Parameters
@@ -24,7 +25,7 @@ def mel_cepstrum(samples: np.ndarray, sample_rate: int = 16_000) -> np.ndarray:
         mel scale, for a frame every 256 samples.
     """
     mel = librosa.feature.melspectrogram(
-        y=samples, sr=sample_rate, n_fft=_FFT, hop_length=_HOP, n_mels=_BANDS, power=1.0
+        y=samples, sr=sample_rate, n_fft=_FFT, hop_length=HOP_LENGTH, n_mels=_BANDS, power=1.0
     )
     # The floor keeps digital silence, which recordings do not have, from deciding the figure.
     log_mel = np.log(np.maximum(mel, max(mel.max() * 1e-4, 1e-9)))

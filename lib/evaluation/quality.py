@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import torch
 
 from lib.audio.wav import read_wav, write_wav
+from lib.base_model.record import BaseModel
+from lib.corpus.saved_dataset import read_split
 from lib.evaluation.distortion import mel_cepstral_distortion
-from lib.evaluation.listening import ListeningTest
+from lib.evaluation.intelligibility import ListeningTest
 from lib.evaluation.recognition import Recogniser
-from lib.evaluation.samples import SEED, Voice
 from lib.files import atomic_path, write_json
 from lib.speakers.embedding import embed_clips
 from lib.speakers.shard import read_shard
-from lib.training.base_model import BaseModel
-from lib.training.data import read_rows
+from lib.synthesis.synthesizer import SEED, Synthesizer
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def choose_sentences(dataset: Path, sayable: Container[str], count: int) -> list
     sayable
         Clips whose texts the voice can say.
     """
-    rows = read_rows(dataset / "validation", ["id", "text", "speaker_id"])
+    rows = read_split(dataset / "validation", ["id", "text", "speaker_id"])
     chosen: dict[str, list[Sentence]] = {}
     for row in sorted(rows, key=lambda row: row["id"]):
         own = chosen.setdefault(row["speaker_id"], [])
@@ -108,10 +108,10 @@ def measure_quality(
     test = None
     if recogniser:
         parts = (dataset / split for split in ("train", "validation"))
-        texts = [row["text"] for part in parts for row in read_rows(part, ["text"])]
+        texts = [row["text"] for part in parts for row in read_split(part, ["text"])]
         test = ListeningTest(Recogniser(), texts)
     with tempfile.TemporaryDirectory() as scratch:
-        spoken = speak_all(Voice(model), sentences, Path(scratch)) if model else recorded
+        spoken = speak_all(Synthesizer(model), sentences, Path(scratch)) if model else recorded
         quality = judge(sentences, spoken, recorded, _read_centroids(centroids), test)
     with atomic_path(output) as temporary:
         write_json(temporary, {speaker: asdict(found) for speaker, found in quality.items()})
@@ -150,7 +150,7 @@ def judge(
     }
 
 
-def speak_all(voice: Voice, sentences: Sequence[Sentence], folder: Path) -> dict[str, Path]:
+def speak_all(voice: Synthesizer, sentences: Sequence[Sentence], folder: Path) -> dict[str, Path]:
     """Let every speaker say its sentences."""
     spoken = {}
     for sentence in sentences:

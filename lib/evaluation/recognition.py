@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pocketsphinx
 
-SAMPLE_RATE = 16_000
-"""Hz, of what the recogniser hears."""
+from lib.mms import SAMPLE_RATE
 
 # Digital silence, which no recording has, makes the recogniser deaf: of 60 sentences by espeak-ng
 # it hears 37 as they are, 59 with a faint noise (-72 dBFS) and a pause around them.

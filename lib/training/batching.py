@@ -1,62 +1,109 @@
-"""Which clips are seen when: a pure function of the seed and the epoch.
+"""Which clips are learnt from when, in micro-batches that fit into memory.
 
-An epoch is a list of windows, one optimizer step each; a window is a list of micro-batches whose
-gradients are accumulated. Clips of similar length share a micro-batch, so that little padding is
-computed on.
+An epoch is a list of optimizer-step batches; each is a list of micro-batches whose gradients are
+accumulated. What is in them is a pure function of the seed, the epoch and the limits of a
+micro-batch, which are found once and kept in the train state.
 """
 
-from collections.abc import Sequence
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-Window = list[list[int]]
+from lib.training.checkpoint import TrainState
+from lib.training.device import free_memory
+from lib.training.settings import TrainingSettings
+from lib.vits.clips import TrainingClip
 
-_POOL_WINDOWS = 8
-"""Clips of so many windows are sorted by length together: enough to make padding small, few
-enough that windows stay a random mix."""
+logger = logging.getLogger(__name__)
+
+StepBatch = Sequence[Sequence[TrainingClip]]
+"""Micro-batches of one optimizer step."""
+
+SEGMENT_COST = 32
+"""Memory of a frame that the decoder and the discriminator see, in frames that only the rest of
+the generator sees: 5.7 MB and 0.18 MB of saved activations in fp32 at the size of MMS-TTS."""
+
+_POOL_STEPS = 8
+"""Clips of so many steps are sorted by length together: enough to make padding small, few enough
+that the clips of a step stay a random mix."""
+_FEWEST_MICRO_BATCHES = 2
+
+
+@dataclass(frozen=True)
+class MicroBatchLimits:
+    """What a micro-batch may hold."""
+
+    clips: int
+    budget: int | None = None
+    """Largest `memory_cost`; None does not bound it. A single clip may exceed it."""
+
+
+def memory_cost(frames: Sequence[int], segment_frames: int) -> int:
+    """Memory that a micro-batch takes, in padded frames.
+
+    Every clip costs as much as the longest beside it, and its segment.
+    """
+    return len(frames) * (max(frames) + SEGMENT_COST * segment_frames)
 
 
 def plan_epoch(
-    lengths: Sequence[int], micro_batch: int, effective_batch: int, seed: int, epoch: int
-) -> list[Window]:
-    """Arrange all clips into windows of exactly ``effective_batch`` clips.
+    lengths: Sequence[int],
+    frames: Sequence[int],
+    limits: MicroBatchLimits,
+    effective_batch_size: int,
+    segment_frames: int,
+    seed: int,
+    epoch: int,
+) -> list[list[list[int]]]:
+    """Arrange all clips into optimizer steps of exactly ``effective_batch_size`` clips.
+
+    Clips of similar length share a micro-batch, so that little padding is computed on. Which clips
+    a step has does not depend on the memory budget: it may shrink within an epoch.
 
     Parameters
     ----------
-    lengths
-        Length of every clip, in any unit.
-    micro_batch
-        Clips in a micro-batch; the last one of a window has fewer where they do not come out even.
+    lengths, frames
+        Samples and spectrogram frames of every clip.
 
     Returns
     -------
-    list of Window
-        Every index in ``range(len(lengths))`` exactly once. One window has fewer clips where the
-        effective batch does not divide their number.
+    list
+        Steps of micro-batches of indices; every index in ``range(len(lengths))`` exactly once. One
+        step has fewer clips where the effective batch does not divide their number.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
-    pool = effective_batch * _POOL_WINDOWS
-    windows: list[Window] = []
+    pool = effective_batch_size * _POOL_STEPS
+    steps: list[list[list[int]]] = []
     for start in range(0, len(order), pool):
         by_length = sorted(order[start : start + pool].tolist(), key=lambda i: lengths[i])
-        windows += _deal(by_length, micro_batch, effective_batch, rng)
-    return [windows[i] for i in rng.permutation(len(windows))]
+        steps += _deal(by_length, limits.clips, effective_batch_size, rng)
+    return [
+        [
+            part
+            for micro_batch in steps[i]
+            for part in _split(micro_batch, frames, limits.budget, segment_frames)
+        ]
+        for i in rng.permutation(len(steps))
+    ]
 
 
 def _deal(
-    by_length: Sequence[int], micro_batch: int, effective_batch: int, rng: np.random.Generator
-) -> list[Window]:
-    """Cut clips sorted by length into micro-batches, and deal those to windows at random."""
-    totals = _divide(len(by_length), effective_batch)
-    slots = [(w, size) for w, total in enumerate(totals) for size in _divide(total, micro_batch)]
-    windows: list[Window] = [[] for _ in totals]
+    by_length: Sequence[int], clips: int, effective_batch_size: int, rng: np.random.Generator
+) -> list[list[list[int]]]:
+    """Cut clips sorted by length into micro-batches, and deal those to steps at random."""
+    totals = _divide(len(by_length), effective_batch_size)
+    slots = [(s, size) for s, total in enumerate(totals) for size in _divide(total, clips)]
+    steps: list[list[list[int]]] = [[] for _ in totals]
     remaining = iter(by_length)
     for slot in rng.permutation(len(slots)):
-        window, size = slots[slot]
-        windows[window].append(list(islice(remaining, size)))
-    return windows
+        step, size = slots[slot]
+        steps[step].append(list(islice(remaining, size)))
+    return steps
 
 
 def _divide(total: int, size: int) -> list[int]:
@@ -64,10 +111,145 @@ def _divide(total: int, size: int) -> list[int]:
     return [min(size, total - start) for start in range(0, total, size)]
 
 
-def step_seed(seed: int, step: int, micro_batch: int) -> int:
-    """Seed of one micro-batch's noise.
+def _split(
+    clips: Sequence[int], frames: Sequence[int], budget: int | None, segment_frames: int
+) -> list[Sequence[int]]:
+    """Divide a micro-batch into equal parts within the budget."""
+    size = len(clips)
+    while True:
+        parts = [clips[i : i + size] for i in range(0, len(clips), size)]
+        costs = (memory_cost([frames[i] for i in part], segment_frames) for part in parts)
+        if size == 1 or budget is None or max(costs) <= budget:
+            return parts
+        size -= 1
 
-    Seeding each micro-batch anew makes resuming exact without storing any generator's state, and
-    gives several processes the noise that one would have drawn.
+
+def choose_limits(
+    effective_batch_size: int,
+    accumulation_steps: int | str,
+    frames: Sequence[int],
+    segment_frames: int,
+    fits: Callable[[int], bool],
+) -> MicroBatchLimits:
+    """Find out how many of the longest clips fit, and divide a step of usual clips by that.
+
+    Parameters
+    ----------
+    effective_batch_size
+        Clips per optimizer step.
+    accumulation_steps
+        A number fixes the micro-batch at ``effective_batch_size / accumulation_steps``, rounded
+        up; `auto` takes the fewest micro-batches, from two, that clips of median length need.
+    frames
+        Of every clip of the training.
+    fits
+        Says whether a step with so many of the longest clips stays within the memory.
+
+    Raises
+    ------
+    MemoryError
+        If not even one clip fits.
     """
-    return int(np.random.SeedSequence([seed, step, micro_batch]).generate_state(1)[0])
+    if accumulation_steps != "auto":
+        return MicroBatchLimits(math.ceil(effective_batch_size / int(accumulation_steps)))
+    counts = range(min(_FEWEST_MICRO_BATCHES, effective_batch_size), effective_batch_size + 1)
+    sizes = list(dict.fromkeys(math.ceil(effective_batch_size / k) for k in counts))
+    most = next((size for size in sizes if fits(size)), None)
+    if most is None:
+        raise MemoryError(
+            "not even one clip fits into training.memory_gb: raise it, or lower "
+            "audio.max_duration so that the longest clips are shorter"
+        )
+    budget = memory_cost([max(frames)] * most, segment_frames)
+    usual = sorted(frames)[len(frames) // 2]
+    clips = next(n for n in sizes if memory_cost([usual] * n, segment_frames) <= budget)
+    logger.info(
+        "Micro-batch %d, %d to a step of %d clips; of the longest clips %d at once",
+        clips,
+        math.ceil(effective_batch_size / clips),
+        effective_batch_size,
+        most,
+    )
+    return MicroBatchLimits(clips, budget)
+
+
+class Batches:
+    """The optimizer-step batches of every epoch; their limits are kept in the train state."""
+
+    def __init__(
+        self, clips: Sequence[TrainingClip], settings: TrainingSettings, state: TrainState
+    ) -> None:
+        self.clips, self.settings, self.state = clips, settings, state
+        self.lengths = [len(clip.audio) for clip in clips]
+        self.frames = [clip.num_frames() for clip in clips]
+        self._planned: tuple | None = None
+        self._plan: list[list[list[int]]] = []
+
+    def probe(self, fits: Callable[[StepBatch], bool], memory: str) -> None:
+        """Choose the limits of a micro-batch, unless it was done for the same memory.
+
+        Within an epoch they stay: which clips it has seen depends on them.
+
+        Parameters
+        ----------
+        fits
+            Says whether a step over a batch stays within the memory.
+        memory
+            What the choice depends on: the device, and how much of it may be used.
+        """
+        state, settings = self.state, self.settings
+        known = state.micro_batch_clips is not None
+        if known and (state.batch or state.memory == memory):
+            return
+        longest = sorted(self.clips, key=lambda clip: -len(clip.audio))
+        limits = choose_limits(
+            settings.effective_batch_size,
+            settings.gradient_accumulation_steps,
+            self.frames,
+            settings.segment_frames,
+            # Two to a step: while the second is computed, the gradients of the first are there.
+            lambda size: fits([(longest * size)[:size]] * 2),
+        )
+        state.micro_batch_clips, state.micro_batch_budget = limits.clips, limits.budget
+        state.memory = memory
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return math.ceil(len(self.clips) / self.settings.effective_batch_size)
+
+    def current(self) -> StepBatch:
+        """Return the batch that the train state stands before."""
+        state, settings = self.state, self.settings
+        asked = state.epoch, state.micro_batch_clips, state.micro_batch_budget
+        if self._planned != asked:
+            self._planned = asked
+            self._plan = plan_epoch(
+                self.lengths,
+                self.frames,
+                MicroBatchLimits(state.micro_batch_clips, state.micro_batch_budget),
+                settings.effective_batch_size,
+                settings.segment_frames,
+                settings.seed,
+                state.epoch,
+            )
+        return [[self.clips[i] for i in part] for part in self._plan[state.batch]]
+
+    def shrink(self, batch: StepBatch) -> None:
+        """After memory ran out in a step: from now on half of its largest micro-batch.
+
+        Raises
+        ------
+        MemoryError
+            If its micro-batches are single clips already.
+        """
+        shared = [[clip.num_frames() for clip in part] for part in batch if len(part) > 1]
+        if not shared:
+            raise MemoryError(
+                "a single clip does not fit into training.memory_gb: raise it, or lower "
+                "audio.max_duration"
+            )
+        segment = self.settings.segment_frames
+        self.state.micro_batch_budget = max(memory_cost(part, segment) for part in shared) // 2
+        free_memory()
+        logger.warning("Out of memory: micro-batches are split to half their size from now on")

@@ -7,7 +7,6 @@ say whether a training may go on. ``checkpoints/best/``, which is written after 
 improves, holds what an export needs, an eighth of it: the moving average and ``state.json``.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -22,6 +21,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lib.base_model.weights import (
+    AVERAGE_FILE,
+    STATE_FILE,
+    DamagedCheckpointError,
+    check_file,
+    compute_checksum,
+    read_record,
+)
+from lib.files import atomic_directory
+
 logger = logging.getLogger(__name__)
 
 BEST = "best"
@@ -33,13 +42,13 @@ _ASIDE = ".old"
 
 
 @dataclass
-class Progress:
+class TrainState:
     """Where a training stands; noise and order of clips follow from it."""
 
     epoch: int = 0
     """Epochs completed."""
-    window: int = 0
-    """Windows completed in the epoch under way."""
+    batch: int = 0
+    """Optimizer-step batches completed in the epoch under way."""
     step: int = 0
     """Optimizer steps taken or skipped."""
     skipped_steps: int = 0
@@ -52,10 +61,10 @@ class Progress:
     """What the score is made of, each with its weight."""
     validated_on: str | None = None
     """What scores can be compared: digest of the validation clips and of how they are computed."""
-    micro_batch: int | None = None
+    micro_batch_clips: int | None = None
     """Clips in a micro-batch."""
-    memory_budget: int | None = None
-    """Largest cost of one, see `lib.training.memory`; smaller after memory ran out."""
+    micro_batch_budget: int | None = None
+    """Largest `lib.training.batching.memory_cost` of one; smaller after memory ran out."""
     memory: str | None = None
     """Device and limit that the two were chosen for."""
     finished: bool = False
@@ -65,8 +74,8 @@ class Progress:
 class Checkpoint:
     """What a checkpoint holds."""
 
-    progress: Progress
-    recipe: Mapping[str, Any]
+    state: TrainState
+    signature: Mapping[str, Any]
     """Settings, digests of dataset and base, speaker and vocabulary maps."""
     ema: Mapping[str, Tensor]
     generator: Mapping[str, Tensor] = field(default_factory=dict)
@@ -75,38 +84,24 @@ class Checkpoint:
     """State dicts of optimizers and scaler, by name. Without them nothing can go on from here."""
 
 
-class DamagedCheckpointError(ValueError):
-    """A checkpoint whose files are missing or do not match their checksums."""
-
-
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; a crash at any moment leaves the old one or the new one."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    for name in _NETWORKS:
-        tensors = {k: v.detach().cpu().contiguous() for k, v in getattr(checkpoint, name).items()}
-        if tensors:
-            save_file(tensors, temporary / f"{name}.safetensors")
-    if checkpoint.optimizers:
-        torch.save(dict(checkpoint.optimizers), temporary / _OPTIMIZERS)
-    checksums = {path.name: _checksum(path) for path in sorted(temporary.iterdir())}
-    state = {
-        "progress": asdict(checkpoint.progress),
-        "recipe": dict(checkpoint.recipe),
-        "checksums": checksums,
-    }
-    (temporary / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), "utf-8")
-    _flush(temporary)
-    # A directory cannot replace a full one in a single step: the old one steps aside first, and
-    # `recover_checkpoints` finds it there after a kill.
-    aside = _aside(directory)
-    shutil.rmtree(aside, ignore_errors=True)
-    if directory.exists():
-        os.replace(directory, aside)
-    os.replace(temporary, directory)
-    shutil.rmtree(aside, ignore_errors=True)
+    with atomic_directory(directory, _aside(directory)) as temporary:
+        for name in _NETWORKS:
+            weights = getattr(checkpoint, name)
+            tensors = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
+            if tensors:
+                save_file(tensors, temporary / f"{name}.safetensors")
+        if checkpoint.optimizers:
+            torch.save(dict(checkpoint.optimizers), temporary / _OPTIMIZERS)
+        files = sorted(temporary.iterdir())
+        record = {
+            "state": asdict(checkpoint.state),
+            "signature": dict(checkpoint.signature),
+            "checksums": {path.name: compute_checksum(path) for path in files},
+        }
+        text = json.dumps(record, indent=1, ensure_ascii=False)
+        (temporary / STATE_FILE).write_text(text, "utf-8")
 
 
 def recover_checkpoints(root: Path) -> None:
@@ -122,12 +117,12 @@ def recover_checkpoints(root: Path) -> None:
             os.replace(aside, directory)
 
 
-def load_checkpoint(directory: Path, voice_only: bool = False) -> Checkpoint:
+def load_checkpoint(directory: Path, average_only: bool = False) -> Checkpoint:
     """Read a checkpoint onto the CPU.
 
     Parameters
     ----------
-    voice_only
+    average_only
         Whether to read and check the moving average alone.
 
     Raises
@@ -135,18 +130,18 @@ def load_checkpoint(directory: Path, voice_only: bool = False) -> Checkpoint:
     DamagedCheckpointError
         If a file is missing or does not match its checksum.
     """
-    state = read_state(directory)
+    record = read_state(directory)
     parts: dict[str, Any] = {}
-    for file, checksum in state["checksums"].items():
-        path = directory / file
-        if voice_only and path.stem != "ema":
+    for file, checksum in record["checksums"].items():
+        if average_only and file != AVERAGE_FILE:
             continue
-        if not path.is_file() or _checksum(path) != checksum:
-            raise DamagedCheckpointError(f"{path} is missing or damaged")
+        path = directory / file
+        check_file(path, checksum)
         parts[path.stem] = (
             torch.load(path, weights_only=True) if file == _OPTIMIZERS else load_file(path)
         )
-    return Checkpoint(progress=Progress(**state["progress"]), recipe=state["recipe"], **parts)
+    state = TrainState(**record["state"])
+    return Checkpoint(state=state, signature=record["signature"], **parts)
 
 
 def read_state(directory: Path) -> dict[str, Any]:
@@ -155,23 +150,20 @@ def read_state(directory: Path) -> dict[str, Any]:
     Raises
     ------
     DamagedCheckpointError
-        If it cannot be read.
+        If it cannot be read, or another version wrote it.
     """
+    record = read_record(directory)
     try:
-        state = json.loads((directory / "state.json").read_text("utf-8"))
-        Progress(**state["progress"])
-        state["recipe"], state["checksums"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedCheckpointError(
-            f"{directory / 'state.json'} cannot be read: {error}"
-        ) from None
-    return state
+        TrainState(**record["state"])
+    except TypeError as error:
+        raise DamagedCheckpointError(f"{directory / STATE_FILE} cannot be read: {error}") from None
+    return record
 
 
 def saved_step(directory: Path) -> int | None:
     """Return the steps of the checkpoint in a directory; None if there is no readable one."""
     try:
-        return read_state(directory)["progress"]["step"]
+        return read_state(directory)["state"]["step"]
     except DamagedCheckpointError:
         return None
 
@@ -181,14 +173,14 @@ def newest_checkpoint(root: Path) -> Checkpoint | None:
     readable = []
     for directory in _directories(root):
         try:
-            state = read_state(directory)
+            record = read_state(directory)
         except DamagedCheckpointError as error:
             logger.warning("Skipped a checkpoint: %s", error)
             continue
-        if _OPTIMIZERS not in state["checksums"]:
+        if _OPTIMIZERS not in record["checksums"]:
             continue
-        progress = state["progress"]
-        readable.append((progress["step"], progress["finished"], directory.name, directory))
+        state = record["state"]
+        readable.append((state["step"], state["finished"], directory.name, directory))
     for _, _, _, directory in sorted(readable, reverse=True):
         try:
             checkpoint = load_checkpoint(directory)
@@ -230,7 +222,7 @@ def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:
     successor = _successor(root)
     shutil.rmtree(successor, ignore_errors=True)
     if first:
-        save_checkpoint(successor / f"step{first.progress.step:08d}", first)
+        save_checkpoint(successor / f"step{first.state.step:08d}", first)
     target = None
     if any(_directories(root)):
         name = f"{root.name}.{time.strftime('%Y%m%d-%H%M%S')}"
@@ -257,18 +249,3 @@ def _directories(root: Path) -> Iterator[Path]:
         for path in sorted(root.iterdir()):
             if path.is_dir() and not path.name.startswith("."):
                 yield path
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-def _flush(directory: Path) -> None:
-    """Ask the system to write all files: a power cut must not leave an empty file behind."""
-    for path in [*directory.iterdir(), directory]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -29,12 +29,12 @@ class TrainingSettings:
     warmup_steps: int = 0
     speaker_learning_rate_factor: float = 1.0
     betas: tuple[float, float] = (0.8, 0.99)
-    epsilon: float = 1e-9
+    adam_epsilon: float = 1e-9
     weight_decay: float = 0.01
-    gradient_clip: float | None = None
-    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
-    effective_batch: int = 48
-    accumulation: int | Literal["auto"] = "auto"
+    max_grad_norm: float | None = None
+    mixed_precision: Literal["fp16", "bf16", "fp32"] = "fp16"
+    effective_batch_size: int = 48
+    gradient_accumulation_steps: int | Literal["auto"] = "auto"
     memory_gb: float = 12.0
     segment_frames: int = 32
     loss_weights: LossWeights = LossWeights()
@@ -52,7 +52,7 @@ class TrainingSettings:
     max_validation_clips: int = 200
     samples_every: int = 5
     checkpoint_every: int = 25
-    keep: int | Literal["all"] = "all"
+    keep_checkpoints: int | Literal["all"] = "all"
     save_minutes: float = 15.0
     resume: bool = True
     on_new_data: Literal["continue", "restart"] = "continue"
@@ -78,20 +78,30 @@ class TrainingSettings:
         return values
 
 
+# What versions before 0.2 called them, as earlier checkpoints still do.
+EARLIER_KEYS = {
+    "epsilon": "adam_epsilon",
+    "gradient_clip": "max_grad_norm",
+    "precision": "mixed_precision",
+    "effective_batch": "effective_batch_size",
+    "accumulation": "gradient_accumulation_steps",
+    "keep": "keep_checkpoints",
+}
+
 # Changing one of these alters how a training runs, not what a step learns: it goes on with the
 # new value. Any other change asks for a new start.
 RESUMABLE = frozenset(
     {
         "epochs",
         "early_stopping_epochs",
-        "precision",
+        "mixed_precision",
         "memory_gb",
         "log_every",
         "validate_every",
         "max_validation_clips",
         "samples_every",
         "checkpoint_every",
-        "keep",
+        "keep_checkpoints",
         "save_minutes",
         "resume",
         "on_new_data",

@@ -50,7 +50,7 @@ def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tens
     scores
         ``(batch, frames, tokens)``.
     num_frames, num_tokens
-        ``(batch,)``; every clip needs at least as many frames as tokens (`lib.training.data`
+        ``(batch,)``; every clip needs at least as many frames as tokens (`lib.base_model.clips`
         refuses others with the clip's id).
 
     Returns

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
+from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.vits.losses import at_least_fp32
 
 
@@ -18,9 +19,9 @@ from lib.vits.losses import at_least_fp32
 class SpectrogramSettings:
     """Analysis parameters; the defaults are those of every MMS-TTS checkpoint."""
 
-    sample_rate: int = 16_000
+    sample_rate: int = SAMPLE_RATE
     fft_size: int = 1024
-    hop_length: int = 256
+    hop_length: int = HOP_LENGTH
     num_mels: int = 80
     mel_floor: float = 1e-5
     magnitude_floor: float = 1e-6

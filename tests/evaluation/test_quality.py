@@ -9,7 +9,7 @@ from lib.audio.wav import write_wav
 from lib.evaluation.distortion import mel_cepstral_distortion
 from lib.evaluation.quality import Sentence, choose_sentences, judge, measure_quality
 from lib.files import read_json
-from tests.training.conftest import folder, make_row, prepared, write_dataset  # noqa: F401
+from tests.fixtures.base_model import folder, make_row, prepared, write_dataset  # noqa: F401
 
 TIME = np.arange(32_000) / 16_000
 

@@ -6,15 +6,15 @@ import sys
 
 import torch
 
-from lib.training import worker
-from lib.training.learner import NETWORKS, Learner
+from lib.training import run
+from lib.training.step import NETWORKS, TrainStep
 
 FAULT, RANK = os.environ["FAULT"], os.environ["RANK"]
-_accumulate, _apply = Learner.accumulate, Learner.apply
+_accumulate, _apply = TrainStep.accumulate, TrainStep.apply
 
 
-def accumulate(learner, window, step, learning=NETWORKS):
-    if FAULT == "memory" and RANK == "1" and max(map(len, window)) > 1:
+def accumulate(train_step, batch, step, learning=NETWORKS):
+    if FAULT == "memory" and RANK == "1" and max(map(len, batch)) > 1:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
     if FAULT == "no memory at all" and RANK == "0":
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -22,16 +22,16 @@ def accumulate(learner, window, step, learning=NETWORKS):
         raise RuntimeError("rank one is broken")
     if FAULT == "kill" and RANK == "0" and step == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return _accumulate(learner, window, step, learning)
+    return _accumulate(train_step, batch, step, learning)
 
 
-def apply(learner, step):
+def apply(train_step, step):
     if FAULT == "signal" and RANK == "1" and step == 2:
         os.kill(os.getpid(), signal.SIGTERM)
-    return _apply(learner, step)
+    return _apply(train_step, step)
 
 
-Learner.accumulate, Learner.apply = accumulate, apply
+TrainStep.accumulate, TrainStep.apply = accumulate, apply
 
 if __name__ == "__main__":
-    sys.exit(worker.main())
+    sys.exit(run.work())

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from lib import files
+from lib.base_model.weights import DamagedCheckpointError
 from lib.training import checkpoint as module
 from lib.training.checkpoint import (
     Checkpoint,
-    DamagedCheckpointError,
-    Progress,
+    TrainState,
     load_checkpoint,
     newest_checkpoint,
     recover_checkpoints,
@@ -23,8 +24,8 @@ from lib.training.checkpoint import (
 def make(step: int) -> Checkpoint:
     tensors = {"w": torch.full((3,), float(step))}
     return Checkpoint(
-        progress=Progress(epoch=1, window=2, step=step, best_score=0.1, micro_batch=4),
-        recipe={"dataset": "abc", "speakers": {"spk000": 0}},
+        state=TrainState(epoch=1, batch=2, step=step, best_score=0.1, micro_batch_clips=4),
+        signature={"dataset": "abc", "speakers": {"spk000": 0}},
         generator=tensors,
         ema=tensors,
         discriminator=tensors,
@@ -35,8 +36,8 @@ def make(step: int) -> Checkpoint:
 def test_everything_comes_back(tmp_path):
     save_checkpoint(tmp_path / "epoch0001", make(7))
     loaded = load_checkpoint(tmp_path / "epoch0001")
-    assert loaded.progress == make(7).progress
-    assert loaded.recipe == make(7).recipe
+    assert loaded.state == make(7).state
+    assert loaded.signature == make(7).signature
     assert torch.equal(loaded.generator["w"], torch.full((3,), 7.0))
     assert torch.equal(loaded.optimizers["generator"]["state"][0]["exp_avg"], torch.ones(2))
 
@@ -59,7 +60,7 @@ def test_a_damaged_one_is_skipped_with_a_message(tmp_path, caplog, damage, name)
     damage(tmp_path / "epoch0002" / name)
     with pytest.raises(DamagedCheckpointError, match=name):
         load_checkpoint(tmp_path / "epoch0002")
-    assert newest_checkpoint(tmp_path).progress.step == 1
+    assert newest_checkpoint(tmp_path).state.step == 1
     assert name in caplog.text
 
 
@@ -67,7 +68,7 @@ def test_unreadable_state_is_skipped(tmp_path, caplog):
     save_checkpoint(tmp_path / "epoch0001", make(1))
     save_checkpoint(tmp_path / "epoch0002", make(2))
     (tmp_path / "epoch0002/state.json").write_text("{")
-    assert newest_checkpoint(tmp_path).progress.step == 1
+    assert newest_checkpoint(tmp_path).state.step == 1
     assert "Skipped" in caplog.text
 
 
@@ -76,10 +77,10 @@ def test_newest_is_that_of_most_steps_whatever_its_name(tmp_path):
     save_checkpoint(tmp_path / "epoch0009", make(3))
     save_checkpoint(tmp_path / "best", make(1))
     save_checkpoint(tmp_path / "step00000005", make(5))
-    assert newest_checkpoint(tmp_path).progress.step == 5
+    assert newest_checkpoint(tmp_path).state.step == 5
 
 
-@pytest.mark.parametrize("moment", ["save_file", "_flush", "os.replace"])
+@pytest.mark.parametrize("moment", ["save_file", "flush_to_disk", "os.replace"])
 def test_a_crash_while_saving_leaves_the_earlier_one(tmp_path, monkeypatch, moment):
     save_checkpoint(tmp_path / "best", make(1))
 
@@ -89,12 +90,13 @@ def test_a_crash_while_saving_leaves_the_earlier_one(tmp_path, monkeypatch, mome
     def die(*args, **options):
         raise Killed
 
-    target, name = (module.os, "replace") if "." in moment else (module, moment)
+    places = {"os.replace": (files.os, "replace"), "flush_to_disk": (files, "flush_to_disk")}
+    target, name = places.get(moment, (module, moment))
     monkeypatch.setattr(target, name, die)
     with pytest.raises(Killed):
         save_checkpoint(tmp_path / "best", make(2))
     monkeypatch.undo()
-    assert newest_checkpoint(tmp_path).progress.step == 1
+    assert newest_checkpoint(tmp_path).state.step == 1
     remove_surplus(tmp_path, "all")
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
@@ -122,13 +124,13 @@ def test_archiving_loses_nothing(tmp_path):
         save_checkpoint(root / "best", make(step))
         archived.append(replace_checkpoints(root, None))
         assert not root.exists()
-    assert [load_checkpoint(p / "best").progress.step for p in archived] == [1, 2]
+    assert [load_checkpoint(p / "best").state.step for p in archived] == [1, 2]
 
 
 def test_state_says_what_it_is_for_people(tmp_path):
     save_checkpoint(tmp_path / "best", make(3))
     state = json.loads((tmp_path / "best/state.json").read_text())
-    assert state["progress"]["step"] == 3
+    assert state["state"]["step"] == 3
     assert set(state["checksums"]) == {
         "generator.safetensors",
         "ema.safetensors",
@@ -161,4 +163,4 @@ def test_a_crash_while_replacing_finds_the_old_ones_or_the_first_new_one(
         replace_checkpoints(root, make(0))
     monkeypatch.undo()
     recover_checkpoints(root)
-    assert newest_checkpoint(root).progress.step == (0 if moves == 2 else 4)
+    assert newest_checkpoint(root).state.step == (0 if moves == 2 else 4)

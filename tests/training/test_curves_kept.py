@@ -9,11 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from lib.files import read_json
-from lib.training.guard import TrainingDivergedError
-from lib.training.interruption import TrainingInterrupted
-from lib.training.learner import NETWORKS, Learner
-
-from .conftest import run
+from lib.training.non_finite_steps import TrainingDivergedError
+from lib.training.signals import TrainingInterrupted
+from lib.training.step import NETWORKS, TrainStep
+from tests.fixtures.training import run
 
 
 def steps_of(folder) -> list[int]:
@@ -54,14 +53,14 @@ def closed(monkeypatch):
 
 
 def test_a_stop_by_a_signal_writes_the_last_points(paths, monkeypatch, closed):
-    original = Learner.apply
+    original = TrainStep.apply
 
-    def apply(learner, step):
+    def apply(train_step, step):
         if step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return original(learner, step)
+        return original(train_step, step)
 
-    monkeypatch.setattr(Learner, "apply", apply)
+    monkeypatch.setattr(TrainStep, "apply", apply)
     with pytest.raises(TrainingInterrupted):
         run(paths)
     assert closed == [True]
@@ -69,15 +68,15 @@ def test_a_stop_by_a_signal_writes_the_last_points(paths, monkeypatch, closed):
 
 
 def test_a_divergence_writes_the_last_points(paths, monkeypatch, closed):
-    original = Learner.accumulate
+    original = TrainStep.accumulate
 
-    def accumulate(learner, window, step, learning=NETWORKS):
-        means = original(learner, window, step, learning)
+    def accumulate(train_step, window, step, learning=NETWORKS):
+        means = original(train_step, window, step, learning)
         if step > 1:
-            next(learner.model.parameters()).grad[0] = float("nan")
+            next(train_step.model.parameters()).grad[0] = float("nan")
         return means
 
-    monkeypatch.setattr(Learner, "accumulate", accumulate)
+    monkeypatch.setattr(TrainStep, "accumulate", accumulate)
     with pytest.raises(TrainingDivergedError):
         run(paths, max_skipped_steps=1)
     assert closed == [True]
@@ -90,25 +89,25 @@ def test_a_divergence_writes_the_last_points(paths, monkeypatch, closed):
 @pytest.fixture
 def scaled(monkeypatch):
     """A gradient scaler that starts far too high, as on a card."""
-    original = Learner.__init__
+    original = TrainStep.__init__
 
-    def init(learner, *arguments):
-        original(learner, *arguments)
-        learner.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**14)
+    def init(train_step, *arguments):
+        original(train_step, *arguments)
+        train_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**14)
 
-    monkeypatch.setattr(Learner, "__init__", init)
-    apply = Learner.apply
+    monkeypatch.setattr(TrainStep, "__init__", init)
+    apply = TrainStep.apply
 
-    def overflow(learner, step):
+    def overflow(train_step, step):
         """Half precision on a CPU would be slow: gradients above its range are set to inf."""
-        for name in learner.learning:
-            for group in learner.optimizers[name].param_groups:
+        for name in train_step.learning:
+            for group in train_step.optimizers[name].param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None:
                         parameter.grad[parameter.grad.abs() > 65504.0] = float("inf")
-        return apply(learner, step)
+        return apply(train_step, step)
 
-    monkeypatch.setattr(Learner, "apply", overflow)
+    monkeypatch.setattr(TrainStep, "apply", overflow)
 
 
 def test_finding_the_loss_scale_blames_no_clip(paths, scaled, caplog):
@@ -122,30 +121,30 @@ def test_finding_the_loss_scale_blames_no_clip(paths, scaled, caplog):
 
 
 def test_a_loss_that_is_not_finite_names_its_clips_in_fp16_too(paths, scaled, monkeypatch, caplog):
-    original = Learner.accumulate
+    original = TrainStep.accumulate
 
-    def accumulate(learner, window, step, learning=NETWORKS):
-        means = original(learner, window, step, learning)
+    def accumulate(train_step, window, step, learning=NETWORKS):
+        means = original(train_step, window, step, learning)
         if step == 6:
             means["mel"] = means["mel"] * float("nan")
-            next(learner.model.parameters()).grad[0] = float("nan")
+            next(train_step.model.parameters()).grad[0] = float("nan")
         return means
 
-    monkeypatch.setattr(Learner, "accumulate", accumulate)
+    monkeypatch.setattr(TrainStep, "accumulate", accumulate)
     run(paths, epochs=4)
     assert read_json(paths.summary)["skipped_steps"] == 1
     assert "Step 6 skipped: no finite gradient. Clips: clip" in caplog.text
 
 
 def test_a_scale_that_never_comes_right_stops(paths, scaled, monkeypatch):
-    monkeypatch.setattr("lib.training.guard.MOST_OVERFLOWS", 3)
-    original = Learner.accumulate
+    monkeypatch.setattr("lib.training.non_finite_steps.MOST_OVERFLOWS", 3)
+    original = TrainStep.accumulate
 
-    def accumulate(learner, window, step, learning=NETWORKS):
-        means = original(learner, window, step, learning)
-        next(learner.discriminator.parameters()).grad[0] = float("inf")
+    def accumulate(train_step, window, step, learning=NETWORKS):
+        means = original(train_step, window, step, learning)
+        next(train_step.discriminator.parameters()).grad[0] = float("inf")
         return means
 
-    monkeypatch.setattr(Learner, "accumulate", accumulate)
+    monkeypatch.setattr(TrainStep, "accumulate", accumulate)
     with pytest.raises(TrainingDivergedError, match=r"4 steps in a row.*bf16"):
         run(paths)

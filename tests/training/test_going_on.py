@@ -11,19 +11,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from transformers import VitsTokenizer
 
+from lib.base_model.export import export_trained
+from lib.base_model.record import BaseModel
+from lib.base_model.weights import _EARLIER_NAMES, rename_keys
 from lib.files import read_json
-from lib.training import loop
-from lib.training.base_model import BaseModel
-from lib.training.checkpoint import (
-    load_checkpoint,
-)
-from lib.training.export import export_trained
-from lib.training.loop import Trainer
+from lib.training.checkpoint import load_checkpoint
+from lib.training.resume import Start, decide_start
 from lib.training.run import train
-from lib.training.settings import RESUMABLE, TrainingSettings
-
-from .conftest import QUICK, make_paths, run
+from lib.training.settings import EARLIER_KEYS, RESUMABLE, TrainingSettings
+from lib.training.trainer import Trainer
+from tests.fixtures.training import QUICK, make_paths, run
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -34,19 +33,19 @@ def precisions(monkeypatch):
 
     def start(settings, use_gpu):
         AcceleratorState._reset_state()
-        mixed = "bf16" if settings.precision == "bf16" else "no"
+        mixed = "bf16" if settings.mixed_precision == "bf16" else "no"
         accelerator = Accelerator(cpu=True, mixed_precision=mixed)
-        if settings.precision == "fp16":
+        if settings.mixed_precision == "fp16":
             accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
         return accelerator
 
-    monkeypatch.setattr(loop, "start_accelerator", start)
+    monkeypatch.setattr("lib.training.trainer.start_accelerator", start)
 
 
 @pytest.mark.parametrize(("before", "now"), [*itertools.product(PRECISIONS, repeat=2)])
 def test_every_pair_of_precisions_goes_on(paths, precisions, before, now):
-    run(paths, epochs=1, precision=before)
-    assert run(paths, epochs=2, precision=now)["epoch"] == 2
+    run(paths, epochs=1, mixed_precision=before)
+    assert run(paths, epochs=2, mixed_precision=now)["epoch"] == 2
     saved = load_checkpoint(paths.checkpoints / "epoch0002")
     assert bool(saved.optimizers["scaler"]) == (now == "fp16")
     assert all(torch.isfinite(v).all() for v in saved.generator.values())
@@ -61,7 +60,7 @@ def test_every_pair_of_devices_and_precisions_goes_on_on_a_card(paths, before, n
     for epochs, kind in enumerate((before, now), 1):
         AcceleratorState._reset_state()
         precision = "fp16" if kind == "cpu" else kind
-        settings = dataclasses.replace(QUICK, epochs=epochs, precision=precision)
+        settings = dataclasses.replace(QUICK, epochs=epochs, mixed_precision=precision)
         train(settings, paths, kind != "cpu", 1)
     assert read_json(paths.summary)["epoch"] == 2
 
@@ -69,14 +68,14 @@ def test_every_pair_of_devices_and_precisions_goes_on_on_a_card(paths, before, n
 OTHER = {
     "epochs": 3,
     "early_stopping_epochs": 50,
-    "precision": "bf16",
+    "mixed_precision": "bf16",
     "memory_gb": 6.0,
     "log_every": 3,
     "validate_every": 2,
     "max_validation_clips": 0,
     "samples_every": 1,
     "checkpoint_every": 2,
-    "keep": 1,
+    "keep_checkpoints": 1,
     "save_minutes": 0.0,
     "resume": True,
     "on_new_data": "restart",
@@ -103,19 +102,19 @@ def test_a_key_that_may_change_lets_the_training_go_on(paths, key):
 )
 def test_any_other_key_asks_for_a_new_start(paths, key):
     other = {
-        "accumulation": 4,
-        "gradient_clip": 1.0,
+        "gradient_accumulation_steps": 4,
+        "max_grad_norm": 1.0,
         "betas": (0.7, 0.99),
         "discriminator_periods": (2, 3),
         "loss_weights": QUICK.loss_weights._replace(mel=30.0),
     }
     value = other[key] if key in other else (getattr(QUICK, key) or 0) + 1
-    recipe = Trainer(QUICK, paths, use_gpu=False).recipe
+    signature = Trainer(QUICK, paths, use_gpu=False).signature
     changed = dataclasses.replace(QUICK, **{key: value})
-    found = dataclasses.make_dataclass("Found", ["recipe"])(
-        json.loads(json.dumps({**recipe, "settings": changed.as_dict()}))
+    found = dataclasses.make_dataclass("Found", ["signature"])(
+        json.loads(json.dumps({**signature, "settings": changed.as_dict()}))
     )
-    assert loop.decide_resumption(found, recipe, QUICK) is loop.Resumption.FRESH
+    assert decide_start(found, signature, QUICK) is Start.FRESH
 
 
 # ---------------------------------------------------------------- what else decides
@@ -143,7 +142,7 @@ def test_what_else_decides_asks_for_a_new_start(
     shutil.copytree(undisturbed.checkpoints, paths.checkpoints)
     changed = dataclasses.replace(paths, base_model=changed_base(base, tmp_path, **changes))
     trainer = Trainer(QUICK, changed, use_gpu=False)
-    assert trainer.progress.epoch == 0
+    assert trainer.state.epoch == 0
     assert message in caplog.text and "starting afresh" in caplog.text
     assert list(paths.checkpoints.parent.glob("checkpoints.*/epoch0004"))
 
@@ -158,7 +157,7 @@ def test_embeddings_that_moved_are_said_and_cost_nothing(
     changed = dataclasses.replace(
         paths, base_model=changed_base(base, tmp_path, speaker_starts=moved)
     )
-    assert Trainer(QUICK, changed, use_gpu=False).progress.epoch == 4
+    assert Trainer(QUICK, changed, use_gpu=False).state.epoch == 4
     assert "have changed since (spk001)" in caplog.text
 
 
@@ -166,11 +165,17 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(undisturbed, paths):
     shutil.copytree(undisturbed.checkpoints, paths.checkpoints)
     state = read_json(paths.checkpoints / "epoch0004/state.json")
     for key in ("discriminator", "letters", "speaker_starts", "code"):
-        del state["recipe"][key]
+        del state["signature"][key]
     for key in ("overflowed_steps", "best_losses", "validated_on", "memory"):
-        del state["progress"][key]
+        del state["state"][key]
+    names = {new: old for old, new in _EARLIER_NAMES.items()}
+    state["signature"]["settings"] = rename_keys(
+        state["signature"]["settings"], {new: old for old, new in EARLIER_KEYS.items()}
+    )
+    state = rename_keys(state, names)
+    assert state["progress"]["window"] == 0 and "epsilon" in state["recipe"]["settings"]
     (paths.checkpoints / "epoch0004/state.json").write_text(json.dumps(state))
-    assert Trainer(QUICK, paths, use_gpu=False).progress.epoch == 4
+    assert Trainer(QUICK, paths, use_gpu=False).state.epoch == 4
 
 
 # ---------------------------------------------------------------- code
@@ -241,10 +246,11 @@ def test_the_sample_in_tensorboard_is_written_as_the_voice_writes_it(paths, base
     (folder / "text.json").write_text(json.dumps({"mapping": {"5": "five"}}))
     changed = dataclasses.replace(paths, base_model=folder)
     trainer = Trainer(QUICK, changed, use_gpu=False, texts=["Five 5 ❤ ж"])
-    assert trainer.sample_ids == trainer.tokenizer("five five").input_ids
+    tokenizer = VitsTokenizer.from_pretrained(folder)
+    assert trainer.sample_ids == tokenizer("five five").input_ids
     assert "ж" in caplog.text
     nothing = Trainer(QUICK, changed, use_gpu=False, texts=["жж"])
-    assert nothing.sample_ids == nothing.held_out[0].input_ids.tolist()
+    assert nothing.sample_ids == nothing.validator.clips[0].input_ids.tolist()
 
 
 def test_logging_of_a_resumed_training_says_where(paths, caplog):

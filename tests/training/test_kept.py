@@ -6,19 +6,18 @@ import shutil
 
 import pytest
 
+from lib.base_model.export import export_trained
+from lib.base_model.weights import DamagedCheckpointError
 from lib.files import read_json
-from lib.training import loop
 from lib.training.checkpoint import (
-    DamagedCheckpointError,
     load_checkpoint,
     newest_checkpoint,
     recover_checkpoints,
     save_checkpoint,
 )
-from lib.training.export import export_trained
-from lib.training.loop import Trainer
-
-from .conftest import QUICK, assert_equal, make_paths, run, weights
+from lib.training.trainer import Trainer
+from lib.training.validation import Validator
+from tests.fixtures.training import QUICK, assert_equal, make_paths, run, weights
 
 # ---------------------------------------------------------------- less than was done already
 
@@ -34,7 +33,7 @@ def test_fewer_epochs_than_were_trained_end_with_weights_that_are_there(
         paths,
         use_gpu=False,
     )
-    trainer.progress.epoch, trainer.progress.window, trainer.progress.step = 2, 1, 5
+    trainer.state.epoch, trainer.state.batch, trainer.state.step = 2, 1, 5
     trainer._save("step00000005")
     summary = run(paths, epochs=1, checkpoint_every=100, max_validation_clips=0)
     assert "training.epochs is 1, and epoch 2 is done already" in caplog.text
@@ -50,16 +49,16 @@ def test_stopping_below_the_progress_made_names_what_is_there(
     paths, base, tmp_path, monkeypatch, change
 ):
     scores = iter([1.0, 2.0, 3.0, 4.0])
-    original = loop.validate
+    original = Validator.measure
 
     def validate(*arguments):
         return dataclasses.replace(original(*arguments), weighted={"mel": next(scores)})
 
-    monkeypatch.setattr(loop, "validate", validate)
+    monkeypatch.setattr(Validator, "measure", validate)
     run(paths, epochs=3, checkpoint_every=100)
     # The third epoch is no milestone, and there was to be a fourth.
     state = load_checkpoint(paths.checkpoints / "epoch0003")
-    state.progress.finished = False
+    state.state.finished = False
     save_checkpoint(paths.checkpoints / "step00000006", state)
     shutil.rmtree(paths.checkpoints / "epoch0003")
     summary = run(paths, checkpoint_every=100, **change)
@@ -76,7 +75,7 @@ def test_what_stepped_aside_when_it_was_killed_is_taken_back(undisturbed, paths,
     with pytest.raises(DamagedCheckpointError):
         load_checkpoint(paths.checkpoints / name)
     run(paths)
-    assert load_checkpoint(paths.checkpoints / name, voice_only=True).progress.epoch > 0
+    assert load_checkpoint(paths.checkpoints / name, average_only=True).state.epoch > 0
     assert not list(paths.checkpoints.glob("*.old"))
 
 
@@ -84,16 +83,16 @@ def test_the_best_of_an_earlier_epoch_is_taken_back(undisturbed, paths):
     """Killed between the two renames of `best`: nothing else has its weights."""
     shutil.copytree(undisturbed.checkpoints, paths.checkpoints)
     second = load_checkpoint(paths.checkpoints / "epoch0002")
-    score = second.progress.best_score = -1e9  # No later epoch is better.
-    second.progress.best_epoch = 2
+    score = second.state.best_score = -1e9  # No later epoch is better.
+    second.state.best_epoch = 2
     save_checkpoint(paths.checkpoints / "best", second)
     last = load_checkpoint(paths.checkpoints / "epoch0004")
-    last.progress.best_score, last.progress.best_epoch = score, 2
+    last.state.best_score, last.state.best_epoch = score, 2
     save_checkpoint(paths.checkpoints / "epoch0004", last)
     os.replace(paths.checkpoints / "best", paths.checkpoints / "best.old")
     summary = run(paths)
     assert (summary["best_epoch"], summary["best_score"]) == (2, score)
-    kept = load_checkpoint(paths.checkpoints / "best", voice_only=True)
+    kept = load_checkpoint(paths.checkpoints / "best", average_only=True)
     assert_equal(dict(kept.ema), dict(second.ema))
 
 
@@ -102,7 +101,7 @@ def test_what_stepped_aside_goes_once_its_successor_is_there(undisturbed, paths)
     older = paths.checkpoints / "epoch0001"
     shutil.copytree(older, paths.checkpoints / "epoch0004.old")
     recover_checkpoints(paths.checkpoints)
-    assert newest_checkpoint(paths.checkpoints).progress.epoch == 4
+    assert newest_checkpoint(paths.checkpoints).state.epoch == 4
     assert not (paths.checkpoints / "epoch0004.old").exists()
 
 
@@ -126,7 +125,7 @@ def test_a_best_saved_after_the_state_that_goes_on_stays_the_best(undisturbed, p
     assert read_json(undisturbed.summary)["best_epoch"] == 4
     shutil.rmtree(paths.checkpoints / "epoch0004")
     trainer = Trainer(QUICK, paths, use_gpu=False)
-    assert (trainer.progress.epoch, trainer.progress.best_epoch) == (3, 4)
+    assert (trainer.state.epoch, trainer.state.best_epoch) == (3, 4)
     trainer.run()
     assert_equal(weights(paths.checkpoints), weights(undisturbed.checkpoints))
     one, two = (load_checkpoint(p.checkpoints / "best").ema for p in (paths, undisturbed))
@@ -139,7 +138,7 @@ def test_a_lost_best_is_said_and_the_next_ones_count(undisturbed, paths, caplog)
     for epoch in (3, 4):
         shutil.rmtree(paths.checkpoints / f"epoch000{epoch}")
     saved = load_checkpoint(paths.checkpoints / "epoch0002")
-    saved.progress.best_epoch = 1
+    saved.state.best_epoch = 1
     save_checkpoint(paths.checkpoints / "epoch0002", saved)
     summary = run(paths)
     assert "The best weights so far are lost" in caplog.text
@@ -153,20 +152,20 @@ def test_scores_of_other_validation_clips_are_not_compared(tmp_path, base, datas
     # A score that no other set could reach: it must not stand.
     for name in ("best", "epoch0001"):
         saved = load_checkpoint(paths.checkpoints / name)
-        saved.progress.best_score = -1e9
+        saved.state.best_score = -1e9
         save_checkpoint(paths.checkpoints / name, saved)
     settings = dataclasses.replace(QUICK, epochs=1, max_validation_clips=3)
     trainer = Trainer(settings, paths, use_gpu=False)
-    with trainer.learner.ema.applied():
+    with trainer.train_step.ema.applied():
         expected = trainer._measure()
-    assert trainer.progress.best_score == pytest.approx(expected.score)
-    assert trainer.progress.best_score != pytest.approx(first["best_score"])
-    assert trainer.progress.best_epoch == 1
-    record = load_checkpoint(paths.checkpoints / "best").progress
+    assert trainer.state.best_score == pytest.approx(expected.score)
+    assert trainer.state.best_score != pytest.approx(first["best_score"])
+    assert trainer.state.best_epoch == 1
+    record = load_checkpoint(paths.checkpoints / "best").state
     assert record.best_score == pytest.approx(expected.score) and record.epoch == 1
     # Once more it need not be measured again.
     again = Trainer(settings, paths, use_gpu=False)
-    assert again.progress.best_score == trainer.progress.best_score
+    assert again.state.best_score == trainer.state.best_score
 
 
 def test_the_choice_of_the_best_says_what_it_rests_on(undisturbed):

@@ -7,23 +7,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.training.memory import (
+from lib.training.batching import (
     SEGMENT_COST,
-    MicroBatches,
-    bound_memory,
-    choose_micro_batches,
-    fits_in_memory,
+    MicroBatchLimits,
+    choose_limits,
     memory_cost,
+    plan_epoch,
 )
+from lib.training.device import bound_memory, fits_in_memory
 
 BATCHES = st.integers(1, 200)
 
 
-def choose(effective_batch, accumulation, fits, frames=(100,)) -> MicroBatches:
-    return choose_micro_batches(effective_batch, accumulation, frames, 32, fits)
+def choose(effective_batch_size, accumulation_steps, fits, frames=(100,)) -> MicroBatchLimits:
+    return choose_limits(effective_batch_size, accumulation_steps, frames, 32, fits)
 
 
-def asked(effective_batch: int, fits_up_to: int) -> tuple[int, list[int]]:
+def asked(effective_batch_size: int, fits_up_to: int) -> tuple[int, list[int]]:
     """Return the choice, and the sizes that were tried."""
     tried: list[int] = []
 
@@ -31,7 +31,7 @@ def asked(effective_batch: int, fits_up_to: int) -> tuple[int, list[int]]:
         tried.append(size)
         return size <= fits_up_to
 
-    return choose(effective_batch, "auto", fits).clips, tried
+    return choose(effective_batch_size, "auto", fits).clips, tried
 
 
 def test_two_to_a_step_where_memory_allows():
@@ -44,30 +44,30 @@ def test_as_many_to_a_step_as_it_takes():
     assert asked(7, 2) == (2, [4, 3, 2])
 
 
-@pytest.mark.parametrize("effective_batch", [1, 2])
-def test_small_batches(effective_batch):
-    assert asked(effective_batch, 10)[0] == 1
+@pytest.mark.parametrize("effective_batch_size", [1, 2])
+def test_small_batches(effective_batch_size):
+    assert asked(effective_batch_size, 10)[0] == 1
 
 
 @given(BATCHES, BATCHES)
-def test_the_first_that_fits_and_no_size_twice(effective_batch, room):
-    chosen, tried = asked(effective_batch, room)
+def test_the_first_that_fits_and_no_size_twice(effective_batch_size, room):
+    chosen, tried = asked(effective_batch_size, room)
     assert chosen <= room
     assert tried == sorted(set(tried), reverse=True)
     assert chosen == tried[-1] and all(size > room for size in tried[:-1])
-    steps = math.ceil(effective_batch / chosen)
-    assert steps * chosen >= effective_batch
-    assert steps >= min(2, effective_batch)
+    steps = math.ceil(effective_batch_size / chosen)
+    assert steps * chosen >= effective_batch_size
+    assert steps >= min(2, effective_batch_size)
 
 
 @given(BATCHES, st.integers(1, 20))
-def test_a_number_is_taken_at_its_word_without_a_trial(effective_batch, accumulation):
+def test_a_number_is_taken_at_its_word_without_a_trial(effective_batch_size, accumulation_steps):
     def fail(size: int) -> bool:
         raise AssertionError("it was tried")
 
-    chosen = choose(effective_batch, accumulation, fail)
+    chosen = choose(effective_batch_size, accumulation_steps, fail)
     assert chosen.budget is None
-    assert chosen.clips == math.ceil(effective_batch / accumulation)
+    assert chosen.clips == math.ceil(effective_batch_size / accumulation_steps)
 
 
 def test_nothing_fits():
@@ -92,29 +92,16 @@ def test_the_longest_clips_are_tried_and_the_usual_ones_decide():
     assert chosen.budget == 8 * (1000 + 32 * SEGMENT_COST)
     assert chosen.clips == 12
     assert 12 * (100 + 32 * SEGMENT_COST) <= chosen.budget
-    assert chosen.split([100] * 12, 32) == [slice(0, 12)]
-    # A micro-batch of twelve of the longest is taken apart.
-    parts = chosen.split([1000] * 12, 32)
-    assert [len(([1000] * 12)[part]) for part in parts] == [8, 4]
-
-
-@given(
-    st.lists(st.integers(1, 1500), min_size=1, max_size=60),
-    st.integers(1, 64),
-    st.integers(1, 200_000),
-)
-def test_parts_keep_to_the_budget_and_lose_no_clip(frames, segment, budget):
-    parts = MicroBatches(60, budget).split(frames, segment)
-    assert [frame for part in parts for frame in frames[part]] == frames
-    assert all(
-        len(frames[part]) == 1 or memory_cost(frames[part], segment) <= budget for part in parts
-    )
-    assert MicroBatches(60).split(frames, segment) == [slice(0, len(frames))]
+    plan = plan_epoch(frames, frames, chosen, 24, 32, 0, 0)
+    costs = {memory_cost([frames[i] for i in part], 32) for step in plan for part in step}
+    assert max(costs) <= chosen.budget
+    # Twelve of the usual ones stay together.
+    assert 12 in {len(part) for step in plan for part in step}
 
 
 def test_out_of_memory_means_no_and_other_faults_come_through(monkeypatch):
     freed = []
-    monkeypatch.setattr("lib.training.memory.free_memory", lambda: freed.append(True))
+    monkeypatch.setattr("lib.training.device.free_memory", lambda: freed.append(True))
 
     def run_out() -> None:
         raise torch.cuda.OutOfMemoryError("no")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import VitsModel
 
-from lib.training.loop import Trainer
 from lib.training.run import train
-
-from .conftest import QUICK, assert_equal, make_paths, make_row, prepare, weights, write_dataset
+from lib.training.trainer import Trainer
+from tests.fixtures.base_model import make_row, prepare, write_dataset
+from tests.fixtures.training import QUICK, assert_equal, make_paths, weights
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_new_data_continues_from_the_earlier_weights(grown, undisturbed, caplog)
     settings = dataclasses.replace(QUICK, continue_epochs=1)
     trainer = Trainer(settings, grown, use_gpu=False)
     earlier = weights(undisturbed.checkpoints)
-    table = trainer.learner.model.embed_speaker.weight.detach()
+    table = trainer.train_step.model.embed_speaker.weight.detach()
     assert len(table) == 3
     assert torch.equal(table[:2], earlier["ema.embed_speaker.weight"])
     assert trainer.epochs == 1
-    assert trainer.progress.step == 0
+    assert trainer.state.step == 0
     # Its discriminator is no longer a fresh one, also after an interruption.
     assert trainer.phases == (0, 0)
     trainer.run()
@@ -69,5 +69,7 @@ def test_new_data_restarts_from_the_base_if_asked_to(grown):
     settings = dataclasses.replace(QUICK, on_new_data="restart")
     trainer = Trainer(settings, grown, use_gpu=False)
     fresh = VitsModel.from_pretrained(grown.base_model)
-    assert torch.equal(trainer.learner.model.decoder.conv_pre.weight, fresh.decoder.conv_pre.weight)
+    assert torch.equal(
+        trainer.train_step.model.decoder.conv_pre.weight, fresh.decoder.conv_pre.weight
+    )
     assert trainer.epochs == 4

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib.training.loop import Trainer
 from lib.training.run import train
+from lib.training.trainer import Trainer
 from lib.vits import alignment
-
-from .conftest import QUICK
+from tests.fixtures.training import QUICK
 
 # What makes the host wait: reading a number, or a shape that depends on values.
 WAITING = {
@@ -50,26 +49,26 @@ def test_the_watch_sees_what_waits():
 def test_no_number_is_read_in_a_step(paths, monkeypatch):
     # As on a GPU; the alignment of the CPU is compiled and works on the host.
     monkeypatch.setattr("lib.vits.model.maximum_path", alignment.maximum_path_batched)
-    trainer = Trainer(dataclasses.replace(QUICK, gradient_clip=1.0), paths, use_gpu=False)
-    window = trainer.windows.of_epoch(0)[0]
+    trainer = Trainer(dataclasses.replace(QUICK, max_grad_norm=1.0), paths, use_gpu=False)
+    batch = trainer.batches.current()
     for step in (0, 1):  # also the first one, which makes the optimizers' state
-        trainer.learner.set_learning_rate(trainer.progress)
+        trainer.train_step.set_learning_rate(trainer.state)
         with Watch() as watch:
-            trainer.learner.accumulate(window, step)
-            trainer.learner.apply(step)
+            trainer.train_step.accumulate(batch, step)
+            trainer.train_step.apply(step)
         assert watch.waited == []
 
 
 def test_skipped_steps_are_read_at_log_intervals_only(paths, monkeypatch):
     read = []
-    original = Trainer._train_window
+    original = Trainer._take_step
 
-    def train_window(trainer, window, monitor):
-        before = len(trainer.skipped._unread)
-        original(trainer, window, monitor)
-        read.append(len(trainer.skipped._unread) <= before)
+    def take_step(trainer, log):
+        before = len(trainer.non_finite._unread)
+        original(trainer, log)
+        read.append(len(trainer.non_finite._unread) <= before)
 
-    monkeypatch.setattr(Trainer, "_train_window", train_window)
+    monkeypatch.setattr(Trainer, "_take_step", take_step)
     settings = dataclasses.replace(QUICK, epochs=3, log_every=4, checkpoint_every=3)
     settings = dataclasses.replace(settings, validate_every=3)
     train(settings, paths, use_gpu=False, threads=1)
@@ -81,12 +80,12 @@ def test_a_step_on_a_card_does_not_wait(paths):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     trainer = Trainer(QUICK, paths, use_gpu=True)
-    window = trainer.windows.of_epoch(0)[0]
-    trainer.learner.accumulate(window, 0)
-    trainer.learner.apply(0)
+    batch = trainer.batches.current()
+    trainer.train_step.accumulate(batch, 0)
+    trainer.train_step.apply(0)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        trainer.learner.accumulate(window, 1)
-        trainer.learner.apply(1)
+        trainer.train_step.accumulate(batch, 1)
+        trainer.train_step.apply(1)
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib.training.learner import Learner
-from lib.training.loop import Trainer
-from lib.training.memory import complete_in_memory, is_out_of_memory
+from lib.training.device import complete_in_memory, is_out_of_memory
+from lib.training.step import TrainStep
+from lib.training.trainer import Trainer
 from lib.vits import model as vits
-
-from .conftest import QUICK
+from tests.fixtures.training import QUICK
 
 
 class LiveBytes(TorchDispatchMode):
@@ -56,6 +55,12 @@ def test_the_count_of_live_bytes_is_right():
         assert (live.now, live.most) == (0, 8000)
 
 
+def find_full_step(trainer: Trainer) -> None:
+    """Put a trainer before the step that has four clips; the other has the one that is left."""
+    while len(trainer.batches.current()[0]) < 4:
+        trainer.state.batch += 1
+
+
 def test_nothing_of_a_failed_try_is_alive_at_the_next(paths, monkeypatch):
     """In an `except` block the traceback would keep all activations of the failed forward."""
     activations, alive = [], []
@@ -69,10 +74,12 @@ def test_nothing_of_a_failed_try_is_alive_at_the_next(paths, monkeypatch):
         return original(scores, num_frames, num_tokens)
 
     monkeypatch.setattr(vits, "maximum_path", maximum_path)
-    settings = dataclasses.replace(QUICK, epochs=1, effective_batch=4, accumulation=1)
+    settings = dataclasses.replace(
+        QUICK, epochs=1, effective_batch_size=4, gradient_accumulation_steps=1
+    )
     trainer = Trainer(settings, paths, use_gpu=False)
-    window = next(w for w in trainer.windows.of_epoch(0) if max(map(len, w)) == 4)
-    parts, means = trainer._accumulate(window)
+    find_full_step(trainer)
+    parts, means = trainer._accumulate()
     assert [len(part) for part in parts] == [1, 1, 1, 1]
     assert set(means) == {"mel", "kl", "duration", "adversarial", "feature", "discriminator"}
     # Failed with four clips and with two, then one after the other fits.
@@ -82,25 +89,25 @@ def test_nothing_of_a_failed_try_is_alive_at_the_next(paths, monkeypatch):
 
 def test_a_whole_step_after_memory_ran_out_peaks_no_higher_than_one_before(paths, monkeypatch):
     """Counted in bytes: the second try finds the memory as the first one found it."""
-    settings = dataclasses.replace(QUICK, effective_batch=4, accumulation=1)
+    settings = dataclasses.replace(QUICK, effective_batch_size=4, gradient_accumulation_steps=1)
     trainer = Trainer(settings, paths, use_gpu=False)
-    window = next(w for w in trainer.windows.of_epoch(0) if max(map(len, w)) == 4)
-    original, starts = Learner.accumulate, []
+    find_full_step(trainer)
+    original, starts = TrainStep.accumulate, []
 
-    def accumulate(learner, parts, step, learning):
+    def accumulate(train_step, parts, step, learning):
         starts.append(live.now)
-        means = original(learner, parts, step, learning)
+        means = original(train_step, parts, step, learning)
         if len(starts) < 3:
             everything = torch.zeros(1000)  # Alive in the frame that fails, as activations are.
             raise torch.OutOfMemoryError(f"CUDA out of memory. {len(everything)}")
         return means
 
-    monkeypatch.setattr(Learner, "accumulate", accumulate)
+    monkeypatch.setattr(TrainStep, "accumulate", accumulate)
     with LiveBytes() as live:
-        trainer._accumulate(window)
+        trainer._accumulate()
     gradients = sum(
         p.numel() * 4
-        for network in (trainer.learner.model, trainer.learner.discriminator)
+        for network in (trainer.train_step.model, trainer.train_step.discriminator)
         for p in network.parameters()
     )
     assert starts[0] == 0
@@ -111,26 +118,26 @@ def test_a_whole_step_after_memory_ran_out_peaks_no_higher_than_one_before(paths
 def test_the_probe_uses_what_a_step_uses(paths):
     """Optimizer state and the gradients of the micro-batches before are part of the memory."""
     trainer = Trainer(QUICK, paths, use_gpu=False)
-    learner = trainer.learner
+    train_step = trainer.train_step
     longest = max(trainer.clips, key=lambda clip: len(clip.audio))
-    window = [[longest] * 2] * 2
+    batch = [[longest] * 2] * 2
     state = {
         name: [optimizer.state[p]["exp_avg"] for g in optimizer.param_groups for p in g["params"]]
-        for name, optimizer in learner.optimizers.items()
+        for name, optimizer in train_step.optimizers.items()
     }
     assert all(not moments.any() for found in state.values() for moments in found)
     assert {name: len(found) for name, found in state.items()} == {
-        "generator": len(list(learner.model.parameters())),
-        "discriminator": len(list(learner.discriminator.parameters())),
+        "generator": len(list(train_step.model.parameters())),
+        "discriminator": len(list(train_step.discriminator.parameters())),
     }
-    before = {k: v.clone() for k, v in learner.model.state_dict().items()}
-    learner.accumulate(window, 0)
+    before = {k: v.clone() for k, v in train_step.model.state_dict().items()}
+    train_step.accumulate(batch, 0)
     with LiveBytes() as rehearsal:
-        learner.rehearse(window)
-    assert all(torch.equal(v, before[k]) for k, v in learner.model.state_dict().items())
+        train_step.rehearse(batch)
+    assert all(torch.equal(v, before[k]) for k, v in train_step.model.state_dict().items())
     steps = {
         float(optimizer.state[p]["step"])
-        for optimizer in learner.optimizers.values()
+        for optimizer in train_step.optimizers.values()
         for g in optimizer.param_groups
         for p in g["params"]
     }
@@ -138,9 +145,9 @@ def test_the_probe_uses_what_a_step_uses(paths):
     peaks = []
     for step in range(2):
         with LiveBytes() as real:
-            learner.set_learning_rate(trainer.progress)
-            learner.accumulate(window, step)
-            learner.apply(step)
+            train_step.set_learning_rate(trainer.state)
+            train_step.accumulate(batch, step)
+            train_step.apply(step)
         peaks.append(real.most)
     assert rehearsal.most >= 0.98 * max(peaks)
 
@@ -149,22 +156,22 @@ def test_probing_is_done_again_for_another_memory_but_not_within_an_epoch(paths)
     trainer = Trainer(QUICK, paths, use_gpu=False)
     asked = []
 
-    def fits(window):
-        asked.append([len(part) for part in window])
-        return len(window[0]) == 1
+    def fits(batch):
+        asked.append([len(part) for part in batch])
+        return len(batch[0]) == 1
 
-    progress = trainer.windows.progress
-    assert (progress.micro_batch, progress.memory) == (2, "cpu")
-    trainer.windows.probe(fits, "cpu")
+    state = trainer.state
+    assert (state.micro_batch_clips, state.memory) == (2, "cpu")
+    trainer.batches.probe(fits, "cpu")
     assert asked == []
-    progress.window = 1
-    trainer.windows.probe(fits, "8 GB of cuda")
-    assert asked == [] and progress.micro_batch == 2
-    progress.window = 0
-    trainer.windows.probe(fits, "8 GB of cuda")
+    state.batch = 1
+    trainer.batches.probe(fits, "8 GB of cuda")
+    assert asked == [] and state.micro_batch_clips == 2
+    state.batch = 0
+    trainer.batches.probe(fits, "8 GB of cuda")
     # Two micro-batches each: the gradients of the first are there while the second is computed.
     assert asked == [[2, 2], [1, 1]]
-    assert (progress.micro_batch, progress.memory) == (1, "8 GB of cuda")
+    assert (state.micro_batch_clips, state.memory) == (1, "8 GB of cuda")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ import logging
 import pytest
 import torch
 
-from lib.training import loop
-from lib.training.learner import NETWORKS
-from lib.training.loop import Trainer
 from lib.training.run import train
-
-from .conftest import QUICK, assert_equal, make_paths, weights
+from lib.training.step import NETWORKS
+from lib.training.trainer import Trainer
+from lib.training.validation import Validator
+from tests.fixtures.training import QUICK, assert_equal, make_paths, weights
 
 
 def test_the_generator_learns_alone_then_the_discriminator_then_both(paths):
@@ -20,16 +19,19 @@ def test_the_generator_learns_alone_then_the_discriminator_then_both(paths):
         QUICK, epochs=2, discriminator_start_step=1, discriminator_warmup_steps=1
     )
     trainer = Trainer(settings, paths, use_gpu=False)
-    networks = {"generator": trainer.learner.model, "discriminator": trainer.learner.discriminator}
-    window = trainer.windows.of_epoch(0)[0]
+    networks = {
+        "generator": trainer.train_step.model,
+        "discriminator": trainer.train_step.discriminator,
+    }
+    batch = trainer.batches.current()
 
     def snapshot(network):
         return {k: v.clone() for k, v in network.state_dict().items()}
 
     for step, expected in enumerate([["generator"], ["discriminator"], list(NETWORKS)]):
         before = {name: snapshot(network) for name, network in networks.items()}
-        losses = trainer.learner.accumulate(window, step, trainer._learning(step))
-        trainer.learner.apply(step)
+        losses = trainer.train_step.accumulate(batch, step, trainer._learning(step))
+        trainer.train_step.apply(step)
         moved = [
             name
             for name, network in networks.items()
@@ -42,12 +44,13 @@ def test_the_generator_learns_alone_then_the_discriminator_then_both(paths):
 def moving(paths, settings) -> list[set[str]]:
     """Names of the generator's weights that each epoch changes."""
     trainer = Trainer(dataclasses.replace(settings, epochs=3), paths, use_gpu=False)
-    model, changed = trainer.learner.model, []
+    model, changed = trainer.train_step.model, []
     for epoch in range(3):
         before = {k: v.clone() for k, v in model.state_dict().items()}
-        trainer.learner.freeze(epoch)
-        trainer.learner.accumulate(trainer.windows.of_epoch(epoch)[0], epoch + 1)
-        trainer.learner.apply(epoch + 1)
+        trainer.train_step.freeze(epoch)
+        trainer.state.epoch = epoch
+        trainer.train_step.accumulate(trainer.batches.current(), epoch + 1)
+        trainer.train_step.apply(epoch + 1)
         now = model.state_dict().items()
         changed.append({name for name, value in now if not torch.equal(value, before[name])})
     return changed
@@ -79,10 +82,10 @@ def test_frozen_epochs_resume_bit_for_bit(paths, tmp_path, dataset, base):
 
 def test_only_speakers_learn_needs_speakers(paths, monkeypatch):
     trainer = Trainer(QUICK, paths, use_gpu=False)
-    trainer.learner.model.config.num_speakers = 1
+    trainer.train_step.model.config.num_speakers = 1
     with monkeypatch.context() as patched:
         patched.setattr(
-            "lib.training.learner.prepare_for_training", lambda model: trainer.learner.model
+            "lib.training.step.prepare_for_training", lambda model: trainer.train_step.model
         )
         with pytest.raises(ValueError, match=r"speakers_only_epochs.*several speakers"):
             Trainer(dataclasses.replace(QUICK, speakers_only_epochs=1), paths, use_gpu=False)
@@ -90,13 +93,13 @@ def test_only_speakers_learn_needs_speakers(paths, monkeypatch):
 
 def test_training_stops_when_validation_no_longer_improves(paths, monkeypatch, caplog):
     scores = iter([5.0, 3.0, 4.0, 3.5, 2.0, 1.0])
-    original = loop.validate
+    original = Validator.measure
 
     def validate(*arguments, **named):
         measured = original(*arguments, **named)
         return dataclasses.replace(measured, weighted={"mel": next(scores)})
 
-    monkeypatch.setattr(loop, "validate", validate)
+    monkeypatch.setattr(Validator, "measure", validate)
     caplog.set_level(logging.INFO)
     settings = dataclasses.replace(QUICK, epochs=6, early_stopping_epochs=2)
     train(settings, paths, use_gpu=False, threads=1)

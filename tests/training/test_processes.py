@@ -16,13 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lib.files import read_json
 from lib.locking import LockedError
-from lib.training import processes, run
+from lib.training import run
 from lib.training.device import count_processes
-from lib.training.interruption import TrainingInterrupted
-from lib.training.processes import TrainingFailedError
-from lib.training.run import train
-
-from .conftest import QUICK, weights
+from lib.training.run import TrainingFailedError, train
+from lib.training.signals import TrainingInterrupted
+from tests.fixtures.training import QUICK, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,7 +85,7 @@ def test_memory_that_runs_out_in_one_shrinks_the_micro_batch_of_all(undisturbed,
     train_with_two(paths)
     summary = read_json(paths.summary)
     assert (summary["epoch"], summary["step"]) == (4, 8)
-    assert summary["memory_budget"] < read_json(undisturbed.summary)["memory_budget"]
+    assert summary["micro_batch_budget"] < read_json(undisturbed.summary)["micro_batch_budget"]
 
 
 def test_a_clip_that_does_not_fit_stops_all_with_one_message(paths, faulty, capfd):
@@ -109,7 +107,7 @@ def test_a_signal_to_one_stops_all_and_going_on_is_exact(undisturbed, paths, fau
 
 
 def test_one_that_crashes_ends_all_and_says_why(paths, faulty, capfd, monkeypatch):
-    monkeypatch.setattr(processes, "_GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(run, "_GRACE_SECONDS", 2.0)
     faulty("crash")
     with pytest.raises(TrainingFailedError, match="run again to go on"):
         train_with_two(paths)
@@ -117,7 +115,7 @@ def test_one_that_crashes_ends_all_and_says_why(paths, faulty, capfd, monkeypatc
 
 
 def test_one_that_is_killed_costs_time_only(undisturbed, paths, faulty, monkeypatch):
-    monkeypatch.setattr(processes, "_GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(run, "_GRACE_SECONDS", 2.0)
     faulty("kill")
     with pytest.raises(TrainingFailedError, match="process 0 of 2"):
         train_with_two(paths)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import VitsModel
 
+from lib.base_model.tiny import tiny_config
 from lib.vits.discriminator import Discriminator, DiscriminatorSettings
 from lib.vits.model import Batch, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
-from lib.vits.tiny import tiny_config
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lib.training.tiny import write_tiny_model
+from lib.base_model.tiny import write_tiny_model
 
 from .conftest import DEMO, add_clips, find_names
 

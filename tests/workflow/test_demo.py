@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from lib.base_model.record import BaseModel
 from lib.files import read_json
-from lib.training.base_model import BaseModel
 
 from .conftest import DEMO, ROOT, make_project
 

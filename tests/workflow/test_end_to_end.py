@@ -66,7 +66,7 @@ def test_every_rule_that_works_leaves_log_and_benchmark(trained):
 
 
 def test_one_line_speaks(trained, tmp_path):
-    line = ["-m", "lib.evaluation", str(trained.results / "model"), "hello there"]
+    line = ["-m", "lib.synthesis", str(trained.results / "model"), "hello there"]
     output = tmp_path / "hello.wav"
     options = ["--speaker", "spk002", "--output", str(output)]
     subprocess.run([sys.executable, *line, *options], check=True, cwd=ROOT)

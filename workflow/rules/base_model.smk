@@ -25,6 +25,6 @@ rule prepare_base_model:
         base=config["base_model"],
         text=config["text"],
         language=config["source"]["language"],
-        code=code_digest("lib.training.base_model"),
+        code=code_digest("lib.base_model.fit"),
     script:
         "../scripts/prepare_base_model.py"

@@ -28,7 +28,7 @@ from lib.provenance import code_digest
 from lib.settings import complete_settings, parse_texts
 from lib.speakers.overrides import read_overrides
 from lib.text.script import check_script
-from lib.training.hub import (
+from lib.base_model.hub import (
     check_base_model,
     check_sample_rate,
     is_prepared,

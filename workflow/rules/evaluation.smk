@@ -42,7 +42,7 @@ rule write_audition:
         file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
-        code=code_digest("lib.evaluation.audition"),
+        code=code_digest("lib.review.speaker_review"),
     script:
         "../scripts/write_audition.py"
 
@@ -65,7 +65,7 @@ rule synthesize_samples:
     params:
         texts=config["samples"]["texts"],
         num_texts=config["samples"]["count"],
-        code=code_digest("lib.evaluation.samples"),
+        code=code_digest("lib.synthesis.samples"),
     script:
         "../scripts/synthesize_samples.py"
 
@@ -123,7 +123,7 @@ rule plot_corpus:
         runtime=estimate(10, per_mb=0.1),
     params:
         loudness=config["audio"]["loudness"],
-        code=code_digest("lib.evaluation.figures"),
+        code=code_digest("lib.report.corpus_plots"),
     script:
         "../scripts/plot_corpus.py"
 
@@ -153,7 +153,7 @@ rule plot_speakers:
         runtime=estimate(10, per_mb=0.1),
     params:
         min_confidence=config["dataset"]["min_confidence"],
-        code=code_digest("lib.evaluation.figures"),
+        code=code_digest("lib.report.corpus_plots"),
     script:
         "../scripts/plot_speakers.py"
 
@@ -181,7 +181,7 @@ rule plot_training:
         runtime=estimate(10),
     params:
         tensorboard=str(RESULTS / "tensorboard"),
-        code=code_digest("lib.evaluation.curves"),
+        code=code_digest("lib.report.training_plots"),
     script:
         "../scripts/plot_training.py"
 
@@ -211,7 +211,7 @@ rule plot_samples:
         runtime=estimate(10, per_mb=0.05),
     params:
         clips=str(RESULTS / "clips"),
-        code=code_digest("lib.evaluation.spectrograms"),
+        code=code_digest("lib.report.sample_plots"),
     script:
         "../scripts/plot_samples.py"
 
@@ -250,6 +250,6 @@ rule write_report:
         language=config["source"]["language"],
         file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
-        code=code_digest("lib.evaluation.report"),
+        code=code_digest("lib.report.report"),
     script:
         "../scripts/write_report.py"

@@ -30,7 +30,7 @@ rule train_model:
     params:
         settings={k: v for k, v in config["training"].items() if k != "export"},
         results=subpath(output[0], parent=True),
-        code=code_digest("lib.training.run", "lib.training.worker"),
+        code=code_digest("lib.training.run"),
     script:
         "../scripts/train_model.py"
 
@@ -54,6 +54,6 @@ rule export_model:
     params:
         choice=config["training"]["export"],
         language=config["source"]["language"],
-        code=code_digest("lib.training.export"),
+        code=code_digest("lib.base_model.export"),
     script:
         "../scripts/export_model.py"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lib.base_model.export import export_trained
 from lib.logs import start_log
-from lib.training.export import export_trained
 
 start_log(snakemake.log[0])
 export_trained(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.figures import plot_corpus
 from lib.logs import start_log
+from lib.report.corpus_plots import plot_corpus
 
 start_log(snakemake.log[0])
 plot_corpus(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.spectrograms import plot_samples
 from lib.logs import start_log
+from lib.report.sample_plots import plot_samples
 
 start_log(snakemake.log[0])
 plot_samples(

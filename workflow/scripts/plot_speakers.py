@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.figures import plot_speakers
 from lib.logs import start_log
+from lib.report.corpus_plots import plot_speakers
 
 start_log(snakemake.log[0])
 plot_speakers(

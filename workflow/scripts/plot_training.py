@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.curves import plot_training
 from lib.logs import start_log
+from lib.report.training_plots import plot_training
 
 start_log(snakemake.log[0])
 plot_training(

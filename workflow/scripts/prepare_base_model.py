@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lib.base_model.fit import prepare_base_model
 from lib.logs import start_log
-from lib.training.base_model import prepare_base_model
 
 start_log(snakemake.log[0])
 prepare_base_model(

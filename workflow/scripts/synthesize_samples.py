@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.samples import speak_samples
 from lib.logs import start_log
+from lib.synthesis.samples import speak_samples
 
 start_log(snakemake.log[0])
 speak_samples(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lib.corpus import load_corpus
-from lib.evaluation.audition import AuditionPaths, write_audition
 from lib.logs import start_log
+from lib.review.speaker_review import AuditionPaths, write_audition
 
 start_log(snakemake.log[0])
 corpus = load_corpus(Path(snakemake.params.index))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.evaluation.report import ReportPaths, write_report
 from lib.logs import start_log
+from lib.report.report import ReportPaths, write_report
 
 start_log(snakemake.log[0])
 write_report(

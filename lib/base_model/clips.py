@@ -1,0 +1,94 @@
+"""Reads clips of the dataset as a fitted base model takes them: PCM, token ids, speaker rows.
+
+soundfile is imported where it reads: benchmarks/gpu.py trains without.
+"""
+
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from transformers import VitsTokenizer
+
+from lib.corpus.saved_dataset import read_split
+from lib.mms import SAMPLE_RATE
+from lib.text.frontend import TextFrontend
+from lib.vits.clips import TrainingClip
+
+logger = logging.getLogger(__name__)
+
+
+def load_clips(
+    split: Path,
+    tokenizer: VitsTokenizer,
+    speakers: Mapping[str, int],
+    texts: Mapping[str, str],
+) -> list[TrainingClip]:
+    """Load a split of a dataset saved with `save_to_disk`, sorted by clip id.
+
+    Parameters
+    ----------
+    texts
+        What is trained on, per clip, in characters that the tokenizer knows; clips without are
+        left out.
+
+    Raises
+    ------
+    ValueError
+        If a clip's speaker is not in the model's table, its audio has another sample rate, or it
+        has more tokens than frames.
+    """
+    import soundfile
+
+    clips = []
+    for row in read_split(split, ["id", "audio", "speaker_id"]):
+        text = texts.get(row["id"])
+        if text is None:
+            continue
+        if row["speaker_id"] not in speakers:
+            raise ValueError(
+                f"clip {row['id']}: speaker {row['speaker_id']} is not in the base model's table "
+                f"({', '.join(speakers)}); prepare the base model again"
+            )
+        audio, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
+        if rate != SAMPLE_RATE:
+            raise ValueError(
+                f"clip {row['id']}: its audio has {rate} Hz, the voice works at {SAMPLE_RATE}; set "
+                f"audio.sample_rate to {SAMPLE_RATE}"
+            )
+        ids = np.asarray(tokenizer(text).input_ids, dtype=np.int64)
+        clip = TrainingClip(row["id"], text, audio, ids, speakers[row["speaker_id"]])
+        if len(ids) > clip.num_frames():
+            raise ValueError(
+                f"clip {clip.id}: {len(ids)} tokens cannot be aligned to {clip.num_frames()} "
+                "frames; prepare the base model again, it leaves such clips out"
+            )
+        clips.append(clip)
+    return sorted(clips, key=lambda clip: clip.id)
+
+
+def encode_sample(
+    texts: Sequence[str],
+    clips: Sequence[TrainingClip],
+    tokenizer: VitsTokenizer,
+    base_model: Path,
+) -> list[int]:
+    """Return the token ids of the sentence that is spoken while training.
+
+    Parameters
+    ----------
+    texts
+        The first one is taken, written as the trained voice will write it; none, or one of which
+        the base knows no letter, takes the text of the first of the clips.
+    """
+    if texts:
+        frontend = TextFrontend.read(base_model)
+        written, lost = frontend.write(texts[0], tokenizer.get_vocab(), tokenizer.normalize)
+        if lost:
+            unknown = ", ".join(sorted(set(lost)))
+            logger.warning("samples.texts: %s is spoken without %s", texts[0], unknown)
+        if written:
+            return tokenizer(written).input_ids
+        logger.warning("samples.texts: nothing of %s can be spoken", texts[0])
+    return clips[0].input_ids.tolist()

@@ -1,0 +1,140 @@
+"""Writes a trained voice as a directory that plain transformers loads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import VitsModel, VitsTokenizer
+
+from lib.base_model.record import BaseModel
+from lib.base_model.weights import read_trained_weights
+from lib.files import atomic_directory, read_json, write_json
+from lib.text.frontend import TextFrontend
+from lib.vits.model import fuse_weight_norm, prepare_for_training
+
+_CARD = """---
+library_name: transformers
+pipeline_tag: text-to-speech
+language: {language}
+{licence}tags:
+- vits
+- text-to-speech
+---
+
+# A voice fine-tuned from {source}
+
+Epoch {epoch}; discriminator at the start: {discriminator}. Speakers: {speakers}.
+
+```python
+import json, torch
+from transformers import VitsModel, VitsTokenizer
+
+model = VitsModel.from_pretrained("PATH")
+tokenizer = VitsTokenizer.from_pretrained("PATH")
+speakers = json.load(open("PATH/speakers.json"))
+speaker = speakers["{first}"]["index"]  # a model with one speaker ignores it
+with torch.no_grad():
+    waveform = model(**tokenizer("TEXT", return_tensors="pt"), speaker_id=speaker).waveform[0]
+```
+
+{terms}
+"""
+_MMS_TERMS = (
+    "The weights derive from Meta's MMS-TTS, which are licensed CC BY-NC 4.0: no commercial use."
+)
+_OTHER_TERMS = "The terms of the base model's weights apply to this model too."
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    base_model: Path,
+    directory: Path,
+    language: str,
+    registry: Path | None = None,
+) -> None:
+    """Write a checkpoint's averaged weights as model, tokenizer, speaker map and model card.
+
+    Parameters
+    ----------
+    registry
+        Names of the speakers, as rule name_speakers writes them. They enter here, so that a new
+        name fits no base and trains nothing; without it the speakers are called by their ids.
+
+    Raises
+    ------
+    DamagedCheckpointError
+        If there is no whole checkpoint.
+    ValueError
+        If the base model has been fitted to other speakers or letters since.
+    """
+    trained = read_trained_weights(checkpoint)
+    base = BaseModel.open(base_model)
+    tokenizer = VitsTokenizer.from_pretrained(base_model)
+    fitted = {"speakers": dict(base.speakers), "vocabulary": tokenizer.get_vocab()}
+    for part, now in fitted.items():
+        if getattr(trained, part) != now:
+            raise ValueError(
+                f"{checkpoint} was trained with other {part} than {base_model} has: data was added "
+                "since. Give the base model of that training, or export a later checkpoint"
+            )
+    speakers = base.speaker_map(_read_names(registry))
+    model = prepare_for_training(VitsModel.from_pretrained(base_model))
+    model.load_state_dict(dict(trained.average))
+    with atomic_directory(directory) as temporary:
+        fuse_weight_norm(model).save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        write_json(temporary / "speakers.json", speakers)
+        TextFrontend.read(base_model).save(temporary)
+        card = _describe(base, speakers, trained.epoch, language)
+        (temporary / "README.md").write_text(card, "utf-8")
+
+
+def export_trained(
+    summary: Path,
+    choice: str,
+    base_model: Path,
+    directory: Path,
+    language: str,
+    registry: Path | None = None,
+) -> None:
+    """Export the ``best`` or ``last`` checkpoint of a finished training, as its summary names."""
+    export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language, registry)
+
+
+def find_checkpoint(summary: Path, choice: str) -> Path:
+    """Return the ``best`` or ``last`` checkpoint that a summary names.
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    named = read_json(summary)[choice]
+    path = summary.parent / named
+    if not path.is_dir():
+        raise ValueError(
+            f"{summary} names {named} as its {choice} checkpoint, and {path} is not there. Bring "
+            f"it back, or remove {summary} and run again: the training goes on from what is left"
+        )
+    return path
+
+
+def _read_names(registry: Path | None) -> dict[str, str]:
+    speakers = read_json(registry)["speakers"] if registry else {}
+    return {speaker: entry["name"] for speaker, entry in speakers.items()}
+
+
+def _describe(
+    base: BaseModel, speakers: Mapping[str, Mapping[str, Any]], epoch: int, language: str
+) -> str:
+    mms = "mms-tts" in base.source
+    return _CARD.format(
+        source=base.source,
+        language=language,
+        epoch=epoch,
+        discriminator=base.discriminator_origin,
+        speakers=", ".join(f"{s} ({entry['name']})" for s, entry in speakers.items()),
+        first=next(iter(speakers)),
+        licence="license: cc-by-nc-4.0\n" if mms else "",
+        terms=_MMS_TERMS if mms else _OTHER_TERMS,
+    )

@@ -1,0 +1,1 @@
+"""Pages on which people put right what the workflow decided."""

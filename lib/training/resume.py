@@ -1,0 +1,168 @@
+"""Decides whether a training resumes, starts warm or starts afresh."""
+
+import enum
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lib.base_model.record import BaseModel
+from lib.base_model.weights import DamagedCheckpointError
+from lib.training.checkpoint import Checkpoint, TrainState, load_checkpoint
+from lib.training.settings import EARLIER_KEYS, RESUMABLE, TrainingSettings, changed_keys
+from lib.vits.clips import TrainingClip, digest_clips
+
+logger = logging.getLogger(__name__)
+
+
+class Start(enum.Enum):
+    """Where a training starts from."""
+
+    FRESH = "fresh"
+    RESUME = "resume"
+    WARM_START = "warm start"
+
+
+def make_signature(
+    settings: TrainingSettings,
+    base: BaseModel,
+    vocabulary: Mapping[str, int],
+    clips: Iterable[TrainingClip],
+) -> dict[str, Any]:
+    """Everything that decides what a training learns, as a checkpoint stores it."""
+    return {
+        "settings": settings.as_dict(),
+        "base_model": base.origin,
+        "discriminator": base.discriminator_digest or base.discriminator_origin,
+        "letters": base.letters,
+        "speaker_starts": base.speaker_starts,
+        "dataset": digest_clips(clips),
+        "speakers": dict(base.speakers),
+        "vocabulary": dict(vocabulary),
+        "continued": False,
+        "code": [],
+    }
+
+
+def decide_start(
+    found: Checkpoint | None, signature: Mapping[str, Any], settings: TrainingSettings
+) -> Start:
+    """Compare a checkpoint's signature with the one at hand; say what differs and what follows."""
+    if found is None:
+        return Start.FRESH
+    # Of what an earlier version did not write down nothing can be said.
+    earlier = {**signature, **found.signature}
+    earlier["settings"] = {EARLIER_KEYS.get(k, k): v for k, v in earlier["settings"].items()}
+    fresh = False
+    for key, what in (
+        ("base_model", "The base model has"),
+        ("discriminator", "The discriminator that it starts with has"),
+    ):
+        if earlier[key] != signature[key]:
+            logger.warning("%s changed: starting afresh", what)
+            fresh = True
+    changed = changed_keys(earlier["settings"], signature["settings"])
+    for key, (before, now) in changed.items():
+        allowed = "allows going on" if key in RESUMABLE else "asks for a new start"
+        logger.warning("training.%s changed from %s to %s: %s", key, before, now, allowed)
+    if fresh or set(changed) - RESUMABLE:
+        return Start.FRESH
+    new_data = [k for k in ("dataset", "speakers", "vocabulary") if earlier[k] != signature[k]]
+    if not new_data:
+        return _compare_starts(earlier, signature)
+    goes_on = settings.on_new_data == "continue"
+    logger.warning(
+        "The data has changed (%s) and training.on_new_data is '%s': %s",
+        ", ".join(new_data),
+        settings.on_new_data,
+        f"the earlier weights are trained for {settings.continue_epochs} more epochs"
+        if goes_on
+        else "starting from the base model again",
+    )
+    return Start.WARM_START if goes_on else Start.FRESH
+
+
+def _compare_starts(earlier: Mapping[str, Any], signature: Mapping[str, Any]) -> Start:
+    """Compare what letters and speakers started from, with the same data.
+
+    A choice that has changed asks for a new start. Speaker embeddings also change by themselves,
+    a little, with every clip that comes in and is left out of the dataset: that is said.
+    """
+    letters = changed_keys(earlier["letters"], signature["letters"])
+    for letter, (before, now) in letters.items():
+        logger.warning(
+            "The new letter %s starts from %s instead of %s: starting afresh", letter, now, before
+        )
+    speakers = changed_keys(earlier["speaker_starts"], signature["speaker_starts"])
+    by_choice = {s: pair for s, pair in speakers.items() if not _are_embeddings(pair)}
+    for speaker, (before, now) in by_choice.items():
+        logger.warning("%s starts from %s instead of %s: starting afresh", speaker, now, before)
+    if letters or by_choice:
+        return Start.FRESH
+    if speakers:
+        logger.warning(
+            "The embeddings that speakers started from have changed since (%s): the training goes "
+            "on from what it has learnt; training.resume: false starts anew",
+            ", ".join(speakers),
+        )
+    return Start.RESUME
+
+
+def _are_embeddings(starts: tuple[Any, ...]) -> bool:
+    return all(str(start).startswith(BaseModel.FROM_EMBEDDING) for start in starts)
+
+
+def note_code(
+    signature: dict[str, Any], code: str | None, state: TrainState, is_over: bool
+) -> None:
+    """Write down which code trains from a step on, or say that none did.
+
+    Parameters
+    ----------
+    code
+        Digest of the code at hand; None where nobody asks.
+    is_over
+        Whether nothing is left to train.
+    """
+    trained_by = signature["code"]
+    if code is None or (trained_by and trained_by[-1]["code"] == code):
+        return
+    if is_over and trained_by:
+        logger.warning(
+            "The code of the training has changed (from %s to %s), and this training is finished: "
+            "nothing is trained, the weights are those of the earlier code. "
+            "training.resume: false trains anew",
+            trained_by[-1]["code"],
+            code,
+        )
+        return
+    signature["code"] = [*trained_by, {"code": code, "from_step": state.step}]
+
+
+def settle_best(state: TrainState, path: Path, comparable: str) -> Checkpoint | None:
+    """Settle which epoch is the best so far, when a training goes on.
+
+    Parameters
+    ----------
+    path
+        Where the best weights are.
+    comparable
+        What a score depends on now, see `Validator.comparable`.
+
+    Returns
+    -------
+    Checkpoint or None
+        The best weights, if their score must be measured anew before others are compared with it.
+    """
+    try:
+        best = load_checkpoint(path, average_only=True)
+    except DamagedCheckpointError as error:
+        # Killed before it was saved, the state at hand is the best, and is saved by going on.
+        if state.best_epoch != state.epoch or state.batch:
+            logger.warning("The best weights so far are lost; the next ones count: %s", error)
+            state.best_score = state.best_epoch = state.best_losses = None
+        return None
+    # A run that was killed may have saved a better one after this state.
+    for name in ("best_score", "best_epoch", "best_losses"):
+        setattr(state, name, getattr(best.state, name))
+    return best if best.state.validated_on != comparable else None

@@ -1,0 +1,35 @@
+"""Turns SIGTERM and Ctrl-C into a request that the loop honours between two steps."""
+
+import logging
+import signal
+from types import FrameType
+
+from lib.errors import ExpectedStop
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingInterrupted(RuntimeError, ExpectedStop):  # noqa: N818 - an event, not an error
+    """The training was asked to stop and has saved its state."""
+
+
+class StopSignals:
+    """Context that catches stop signals; a second one has its usual effect."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, _: FrameType | None) -> None:
+        logger.warning("Signal %d: saving after this step", number)
+        self.requested = True
+        signal.signal(number, self._previous[number])

@@ -1,0 +1,358 @@
+"""The training loop of VITS (arXiv 2106.06103), from top to bottom.
+
+setup: device, data, networks -> where to start -> epochs of optimizer steps of micro-batches ->
+validation, samples, checkpoints -> a summary for the export.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from transformers import VitsTokenizer
+
+from lib.base_model.clips import encode_sample, load_clips
+from lib.base_model.record import BaseModel
+from lib.training.batching import Batches, StepBatch
+from lib.training.checkpoint import (
+    BEST,
+    Checkpoint,
+    TrainState,
+    newest_checkpoint,
+    recover_checkpoints,
+    remove_surplus,
+    replace_checkpoints,
+    save_checkpoint,
+    saved_step,
+)
+from lib.training.device import (
+    Ranks,
+    bound_memory,
+    complete_in_memory,
+    describe_memory,
+    fits_in_memory,
+    start_accelerator,
+)
+from lib.training.logging import Throughput, TrainingLog, archive_curves, write_summary
+from lib.training.non_finite_steps import NonFiniteSteps
+from lib.training.resume import Start, decide_start, make_signature, note_code, settle_best
+from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.signals import StopSignals, TrainingInterrupted
+from lib.training.step import NETWORKS, TrainStep
+from lib.training.validation import ValidationResult, Validator
+from lib.vits.synthesis import synthesize
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """One training, from setup to the last checkpoint."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        paths: TrainingPaths,
+        use_gpu: bool,
+        texts: Sequence[str] = (),
+        code: str | None = None,
+    ) -> None:
+        self.settings, self.paths, self.code = settings, paths, code
+
+        # ---- device and precision
+        self.accelerator = start_accelerator(settings, use_gpu)
+        self.device = self.accelerator.device
+        self.is_main = self.accelerator.is_main_process
+        self.ranks = Ranks(self.accelerator)
+        bound_memory(self.device, settings.memory_gb)
+
+        # ---- data
+        self.base = BaseModel.open(paths.base_model)
+        tokenizer = VitsTokenizer.from_pretrained(paths.base_model)
+        self.clips, held_out = (
+            load_clips(paths.dataset / split, tokenizer, self.base.speakers, self.base.texts())
+            for split in ("train", "validation")
+        )
+        if not self.clips:
+            raise ValueError(f"{paths.dataset}: no clip to train on; see rejected.tsv")
+        self.validator = Validator(held_out, settings, self.accelerator)
+        clips = [*self.validator.clips, *self.clips]
+        self.sample_ids = encode_sample(texts, clips, tokenizer, paths.base_model)
+
+        # ---- networks, and where they start
+        self.train_step = TrainStep(settings, self.base, self.accelerator)
+        self.state = TrainState()
+        vocabulary = tokenizer.get_vocab()
+        clips = [*self.clips, *held_out]
+        self.signature = make_signature(settings, self.base, vocabulary, clips)
+        self.non_finite = NonFiniteSteps(self.state, settings.max_skipped_steps)
+        self._start()
+        continued = self.signature["continued"]
+        self.epochs = settings.continue_epochs if continued else settings.epochs
+        fresh = self.base.fresh_discriminator and not continued
+        start = 0 if continued else settings.discriminator_start_step
+        # Steps in which the generator learns alone, then steps in which the discriminator does.
+        self.phases = start, start + (settings.discriminator_warmup_steps if fresh else 0)
+        self.batches = Batches(self.clips, settings, self.state)
+        self.batches.probe(self._fits, describe_memory(self.device, settings))
+        self.throughput = Throughput()
+        self.last_save = time.monotonic()
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self) -> None:
+        """Train to the end, or until interrupted.
+
+        Raises
+        ------
+        TrainingInterrupted
+            After SIGTERM or Ctrl-C, once the state is saved.
+        TrainingDivergedError
+            If steps keep giving no finite gradient.
+        """
+        state = self.state
+        note_code(self.signature, self.code, state, is_over=self._is_over())
+        total = self.epochs * self.batches.steps_per_epoch
+        with (
+            TrainingLog(self.paths.tensorboard, total, state.step, self.is_main) as log,
+            StopSignals() as signals,
+        ):
+            while not self._is_over():
+                self.train_step.freeze(state.epoch)
+                state.finished = False
+                while state.batch < self.batches.steps_per_epoch:
+                    self._take_step(log)
+                    state.batch += 1
+                    state.step += 1
+                    (stop,) = self.ranks.any(signals.requested)
+                    if stop or self._save_is_due():
+                        self._save(f"step{state.step:08d}")
+                    if stop:
+                        raise TrainingInterrupted(
+                            "stopped by a signal; the state is saved, run again to go on"
+                        )
+                state.epoch += 1
+                state.batch = 0
+                self._finish_epoch(log)
+                self.batches.probe(self._fits, describe_memory(self.device, self.settings))
+        self._finish()
+
+    def _take_step(self, log: TrainingLog) -> None:
+        """One optimizer step of both networks."""
+        state, train_step = self.state, self.train_step
+        learning_rate = train_step.set_learning_rate(state)
+        batch, means = self._accumulate()
+        means = train_step.sum_over_processes(means)
+        taken, norms = train_step.apply(state.step)
+        self.non_finite.add(state.step, taken, train_step.overflowed(taken, means), batch)
+        self.throughput.count(sum(map(len, batch)))
+        shown = {}
+        if state.step % self.settings.log_every == 0:
+            # Only here, and before a save, does the loop wait for the device.
+            self.non_finite.read()
+            shown = {name: float(value) for name, value in means.items()}
+            extra = {
+                "learning_rate": learning_rate,
+                "skipped_steps": state.skipped_steps,
+                "overflowed_steps": state.overflowed_steps,
+            }
+            extra |= self.throughput.read(train_step.data_seconds)
+            if self.device.type == "cuda":
+                extra["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
+            groups = {"train": shown, "gradient_norm": norms, "optimizer": extra}
+            for group, values in groups.items():
+                log.scalars(group, values, state.step)
+        log.advance(state.epoch, shown)
+
+    def _accumulate(self) -> tuple[StepBatch, dict[str, Tensor]]:
+        """Compute the gradients of a step, in ever smaller micro-batches until they fit.
+
+        Returns
+        -------
+        tuple
+            The batch, and this process's share of the losses.
+        """
+        step, means = self.state.step, {}
+
+        def compute(batch: StepBatch) -> None:
+            means.update(self.train_step.accumulate(batch, step, self._learning(step)))
+
+        while True:
+            batch = self.batches.current()
+            (ran_out,) = self.ranks.any(not complete_in_memory(partial(compute, batch)))
+            if not ran_out:
+                return batch, means
+            # No state has changed yet: the same clips again.
+            means.clear()
+            self.batches.shrink(batch)
+
+    def _learning(self, step: int) -> tuple[str, ...]:
+        """Name the networks that learn in a step."""
+        generator_alone, discriminator_alone = self.phases
+        if step < generator_alone:
+            return ("generator",)
+        return ("discriminator",) if step < discriminator_alone else NETWORKS
+
+    def _finish_epoch(self, log: TrainingLog) -> None:
+        """Validate, speak samples, save milestones and the best state."""
+        settings, state = self.settings, self.state
+        last = state.epoch == self.epochs
+        # Under the last step taken: what a resumed run repeats begins with the next one.
+        step = state.step - 1
+        if self.validator.clips and (last or state.epoch % settings.validate_every == 0):
+            self._validate(log, step)
+        if self._is_stale():
+            logger.info("No better validation score since epoch %d: stopping", state.best_epoch)
+            last = True
+        if last or state.epoch % settings.samples_every == 0:
+            with self.train_step.ema.applied():
+                for speaker, row in self.base.learnt_speakers().items():
+                    waveform = synthesize(
+                        self.train_step.model, self.sample_ids, row, settings.seed
+                    )
+                    log.audio(f"samples/{speaker}", waveform, step)
+        state.finished = last
+        self._save_epoch()
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.state.epoch >= self.epochs or self._is_stale()
+
+    def _is_stale(self) -> bool:
+        """Whether validation has not improved for as long as early stopping waits."""
+        patience, best = self.settings.early_stopping_epochs, self.state.best_epoch
+        return None not in (patience, best) and self.state.epoch - best >= patience
+
+    def _fits(self, batch: StepBatch) -> bool:
+        """Whether every process can learn from a batch at once."""
+        if self.device.type != "cuda":
+            return True
+        enough = fits_in_memory(lambda: self.train_step.rehearse(batch))
+        return not self.ranks.any(not enough)[0]
+
+    def _validate(self, log: TrainingLog, step: int) -> None:
+        """Measure the averaged weights on the validation clips; note the best."""
+        state = self.state
+        with self.train_step.ema.applied():
+            result = self._measure()
+        log.validation(result, step)
+        logger.info("Epoch %d: validation score %.4f", state.epoch, result.score)
+        # A score that is not a number is worse than any.
+        best = math.inf if state.best_score is None else state.best_score
+        if result.score < best:
+            self._note_best(result, state.epoch)
+
+    def _measure(self) -> ValidationResult:
+        return self.validator.measure(self.train_step.model, self.train_step.spectrogram)
+
+    def _note_best(self, result: ValidationResult, epoch: int) -> None:
+        self.state.best_score, self.state.best_epoch = result.score, epoch
+        self.state.best_losses = result.weighted
+
+    # ------------------------------------------------------------------ state
+
+    def _start(self) -> None:
+        """Take up the newest checkpoint as far as the run signature allows."""
+        root = self.paths.checkpoints
+        if self.is_main:
+            recover_checkpoints(root)
+        self.accelerator.wait_for_everyone()
+        found = newest_checkpoint(root) if self.settings.resume else None
+        decision = decide_start(found, self.signature, self.settings)
+        if decision is Start.RESUME:
+            self._resume(found)
+            return
+        first = None
+        if decision is Start.WARM_START:
+            self.train_step.warm_start(found, self.base.speakers, self.signature["vocabulary"])
+            self.signature["continued"] = True
+            first = self.train_step.checkpoint(self.state, self.signature)
+        self.state.validated_on = self.validator.comparable
+        self.accelerator.wait_for_everyone()
+        if self.is_main:
+            archive_curves(self.paths.tensorboard)
+            archived = replace_checkpoints(root, first)
+            if archived:
+                logger.warning("Earlier checkpoints are kept in %s", archived)
+
+    def _resume(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint, with the best weights so far."""
+        self.train_step.restore(found)
+        state = self.state = self.non_finite.state = found.state
+        self.signature["continued"] = found.signature["continued"]
+        self.signature["code"] = list(found.signature.get("code", []))
+        logger.info("Going on at epoch %d, step %d", state.epoch, state.step)
+        if state.best_epoch is not None:
+            self._take_up_best()
+        state.validated_on = self.validator.comparable
+        if state.epoch and not state.batch:
+            self._save_epoch()
+
+    def _take_up_best(self) -> None:
+        """Settle which epoch is the best so far, by scores that can be compared."""
+        path = self.paths.checkpoints / BEST
+        best = settle_best(self.state, path, self.validator.comparable)
+        if best is None or not self.validator.clips:
+            return
+        with self.train_step.ema.applied(best.ema):
+            result = self._measure()
+        logger.info("The best epoch is measured anew, since scores are no longer comparable")
+        self._note_best(result, self.state.best_epoch)
+        # Its own record stands beside the weights.
+        best.state.best_score, best.state.best_losses = result.score, result.weighted
+        best.state.validated_on = self.validator.comparable
+        if self.is_main:
+            save_checkpoint(path, best)
+
+    def _save_epoch(self) -> None:
+        """Save what the end of an epoch asks for, unless a run that was killed here has."""
+        state = self.state
+        # The best first: what a state tells of it must be there when that state is taken up.
+        names = [BEST] if state.best_epoch == state.epoch else []
+        if state.finished or state.epoch % self.settings.checkpoint_every == 0:
+            names.append(f"epoch{state.epoch:04d}")
+        for name in names:
+            if saved_step(self.paths.checkpoints / name) != state.step:
+                self._save(name)
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self.last_save > self.settings.save_minutes * 60
+
+    def _save(self, name: str) -> None:
+        self.non_finite.read()
+        if name != BEST:
+            self.last_save = time.monotonic()
+        if self.is_main:
+            collect = self.train_step.averaged if name == BEST else self.train_step.checkpoint
+            save_checkpoint(self.paths.checkpoints / name, collect(self.state, self.signature))
+            remove_surplus(self.paths.checkpoints, self.settings.keep_checkpoints)
+
+    def _finish(self) -> None:
+        """Make sure that the state reached is saved, and say where the weights are."""
+        state, root = self.state, self.paths.checkpoints
+        if state.epoch > self.epochs or (state.epoch == self.epochs and state.batch):
+            logger.warning(
+                "training.epochs is %d, and epoch %d is done already: nothing more is trained. "
+                "Any milestone below %s becomes a voice by python -m lib.base_model export",
+                self.epochs,
+                state.epoch,
+                root,
+            )
+        # Fewer epochs, or early stopping, may have been asked for after this state was reached.
+        state.finished = True
+        last = f"step{state.step:08d}" if state.batch else f"epoch{state.epoch:04d}"
+        if saved_step(root / last) != state.step:
+            self._save(last)
+        if self.is_main:
+            write_summary(
+                self.paths,
+                state,
+                self.signature,
+                best=root / (last if state.best_epoch is None else BEST),
+                last=root / last,
+                num_clips=(len(self.clips), len(self.validator.clips)),
+                excluded=self.base.excluded,
+                code=self.code,
+            )

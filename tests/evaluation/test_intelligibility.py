@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from lib.evaluation.intelligibility import CANDIDATES, ListeningTest, write_plainly
+
+SILENCE = np.zeros(100)
+TEXTS = [f"The {word} was here" for word in "alpha bravo charlie delta hotel india kilo".split()]
+TEXTS += [f"{word} danced all night" for word in "lima mike oscar papa romeo sierra tango".split()]
+TEXTS += [
+    f"Some people like {w}" for w in "uniform victor whiskey yankee zulu apple banana".split()
+]
+WORDS = {word.lower() for text in TEXTS for word in text.split()}
+
+
+class Parrot:
+    """Stands for the recogniser: remembers what it could choose from, and chooses as told."""
+
+    def __init__(self, answer=0, words=WORDS):
+        self.answer, self.words, self.asked = answer, words, []
+
+    def knows(self, word):
+        return word in self.words
+
+    def choose(self, samples, candidates):
+        self.asked.append((samples, list(candidates)))
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("José's café, at 5!", "jose's cafe at 5"),
+        ("  ‘Don’t’ -- STOP. ", "don't stop"),
+        ("naïve\u0308 façade", "naive facade"),
+        ("…", ""),
+    ],
+)
+def test_texts_are_written_as_dictionaries_do(text, plain):
+    assert write_plainly(text) == plain
+
+
+def test_sentences_are_told_from_nineteen_others():
+    parrot = Parrot()
+    assert ListeningTest(parrot, TEXTS).hears_sentence(SILENCE, TEXTS[3])
+    candidates = parrot.asked[0][1]
+    assert candidates[0] == "the delta was here"
+    assert len(set(candidates)) == CANDIDATES
+    assert set(candidates) <= {text.lower() for text in TEXTS}
+
+
+def test_a_word_is_told_from_nineteen_in_its_place():
+    parrot = Parrot()
+    assert ListeningTest(parrot, TEXTS).hears_word(SILENCE, "The alpha danced")
+    candidates = [candidate.split() for candidate in parrot.asked[0][1]]
+    assert candidates[0] == ["the", "alpha", "danced"]
+    assert len({" ".join(candidate) for candidate in candidates}) == CANDIDATES
+    differing = {
+        tuple(a == b for a, b in zip(candidate, candidates[0], strict=True))
+        for candidate in candidates[1:]
+    }
+    assert differing in ({(True, False, True)}, {(True, True, False)}), "one place, a long word"
+
+
+@pytest.mark.parametrize("answer", [None, 1, 19])
+def test_anything_else_is_wrong(answer):
+    test = ListeningTest(Parrot(answer), TEXTS)
+    assert not test.hears_sentence(SILENCE, TEXTS[0])
+    assert not test.hears_word(SILENCE, TEXTS[0])
+
+
+def test_questions_are_the_same_for_every_voice():
+    one, other = Parrot(), Parrot(None)
+    ListeningTest(one, TEXTS).hears_word(SILENCE, TEXTS[0])
+    second = ListeningTest(other, list(reversed(TEXTS)))
+    second.hears_sentence(SILENCE, TEXTS[5])
+    second.hears_word(SILENCE, TEXTS[0])
+    assert one.asked[0][1] == other.asked[1][1]
+
+
+def test_loudness_makes_no_difference():
+    parrot = Parrot()
+    test = ListeningTest(parrot, TEXTS)
+    for gain in (1.0, 0.01):
+        test.hears_word(gain * np.sin(np.arange(1000.0)), TEXTS[0])
+    assert np.array_equal(parrot.asked[0][0], parrot.asked[1][0])
+    assert np.abs(parrot.asked[0][0]).max() == 16_000
+
+
+def test_words_that_the_recogniser_does_not_know_are_not_asked_for():
+    parrot = Parrot(words=WORDS - {"papa"})
+    test = ListeningTest(parrot, TEXTS)
+    assert not test.can_ask("papa danced all night")
+    assert test.can_ask("Lima danced all night!")
+    assert not test.can_ask("all was"), "no word is long enough"
+    for text in TEXTS[:5]:
+        test.hears_sentence(SILENCE, text)
+        test.hears_word(SILENCE, text)
+    assert not any("papa" in candidate for _, asked in parrot.asked for candidate in asked)
+
+
+def test_too_few_sentences_cannot_be_asked():
+    assert not ListeningTest(Parrot(), TEXTS[:5]).can_ask(TEXTS[0])
+    assert not ListeningTest(Parrot(), []).can_ask(TEXTS[0])

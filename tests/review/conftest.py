@@ -1,0 +1,3 @@
+"""A made-up run, and a browser."""
+
+from tests.fixtures.made_run import *  # noqa: F403 - fixtures
