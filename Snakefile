@@ -2,7 +2,7 @@
 # Path grammar: <results> is the configuration key `output`; below it
 #   source/                     what was found in the user's source (read when the DAG is built)
 #   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
-#   embeddings/{shard}.parquet  voice vectors; a clip's shard follows from its id
+#   embeddings/{shard}.parquet  speaker embeddings; a clip's shard follows from its id
 #   speakers/                   who speaks in which clip; audition.html plays them
 #   dataset/                    DatasetDict; manifest.tsv and rejected.tsv tell every clip's fate
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside

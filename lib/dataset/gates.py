@@ -138,7 +138,7 @@ def find_noisy(candidates: Candidates, settings: DatasetSettings) -> Iterator[Re
 def find_mixed_voices(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
     """Find clips that begin with one voice and end with another."""
     for candidate in candidates:
-        agreement = candidate.speaker.agreement
+        agreement = candidate.speaker.intra_clip_similarity
         if agreement is not None and agreement < settings.min_agreement:
             yield candidate.object_to(
                 "mixed_voices",

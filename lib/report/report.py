@@ -108,7 +108,7 @@ def write_report(
             "base_model/base.json",
         ),
         "speakers": _list_speakers(accepted, registry),
-        "doubts": [(describe_doubt(d, names), d["lines"]) for d in registry["doubts"]],
+        "doubts": [(describe_doubt(d, names), d["lines"]) for d in registry["review_suggestions"]],
         "vocabulary": _list_characters(vocabulary),
         "vocabulary_summary": _sum_up_characters(vocabulary),
     }

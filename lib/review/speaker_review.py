@@ -105,14 +105,16 @@ def write_audition(
     place, hint = describe_place(file)
     registry = read_json(paths.registry)
     items = collect_items(paths, texts, registry, min_confidence, min_agreement)
-    heard = choose_clips(items, [group for d in registry["doubts"] for group in d["groups"]])
+    heard = choose_clips(
+        items, [group for d in registry["review_suggestions"] for group in d["groups"]]
+    )
     shown = choose_shown(items, heard)
     sounds = _embed_sounds(shown, set(heard), paths.clips)
     mapped = sorted(sorted(range(len(shown)), key=lambda n: _rank(shown[n]))[:MAX_POINTS])
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
     doubts = [
         {"said": describe_doubt(d, names), "lines": d["lines"], "clips": sum(d["groups"], [])}
-        for d in registry["doubts"]
+        for d in registry["review_suggestions"]
     ]
     speakers = _list_speakers(items, registry)
     numbers = {row["id"]: number for number, row in enumerate(speakers)}
@@ -164,7 +166,7 @@ def collect_items(
         row["clip"]: (float(row["x"]), float(row["y"])) for row in read_table(paths.speaker_map)
     }
     excluded = read_excluded(paths.excluded)
-    strangers = _list_strangers(registry["doubts"])
+    strangers = _list_strangers(registry["review_suggestions"])
     items = []
     for clip, row in read_assignments(paths.assignments).items():
         item = Item(
@@ -178,7 +180,9 @@ def collect_items(
         )
         item.why += [UNSURE] * (row.confidence < min_confidence)
         item.why += [SECOND_VOICE] * (clip in strangers)
-        item.why += [MIXED] * (row.agreement is not None and row.agreement < min_agreement)
+        item.why += [MIXED] * (
+            row.intra_clip_similarity is not None and row.intra_clip_similarity < min_agreement
+        )
         items.append(item)
     return sorted(items, key=lambda item: (not item.why, item.confidence, item.clip))
 

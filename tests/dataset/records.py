@@ -85,7 +85,7 @@ class Source:
             for clip, speaker in sorted(self.speakers.items())
             if self.measured[clip].get("status", "ok") == "ok"
         ]
-        lines = ["clip\tspeaker_id\tconfidence\tagreement", *rows]
+        lines = ["clip\tspeaker_id\tconfidence\tintra_clip_similarity", *rows]
         (self.root / "assignments.tsv").write_text("\n".join(lines) + "\n", "utf-8")
         lines = ["clip\tdetail", *(f"{clip}\t{line}" for clip, line in self.excluded.items())]
         (self.root / "excluded.tsv").write_text("\n".join(lines) + "\n", "utf-8")

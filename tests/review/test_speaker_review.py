@@ -16,8 +16,8 @@ from lib.review.speaker_review import (
     choose_shown,
     write_audition,
 )
-from lib.speakers.overrides import parse_overrides
-from lib.speakers.ruling import judge
+from lib.speakers.overrides import resolve_overrides
+from lib.speakers.overrides_file import read_overrides
 from tests.fixtures.chromium import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -307,7 +307,7 @@ def test_the_lines_are_what_the_workflow_reads(run, browser, tmp_path):
     )
     file = tmp_path / "speakers.yaml"
     file.write_text(lines, "utf-8")
-    word = parse_overrides(str(file), SCHEMA)
+    word = read_overrides(str(file), SCHEMA)
     assert word.names == {"spk001": "Ámina #1"}
     assert word.merge == [["spk001", "spk003"]]
     assert word.assign == {"spk000": ["clip_spk001_0"], "spk001": ["clip_spk000_1"]}
@@ -315,7 +315,7 @@ def test_the_lines_are_what_the_workflow_reads(run, browser, tmp_path):
     assert word.exclude == {"speakers": ["spk002"], "clips": ["clip_spk000_0"]}
     clips = [clip for clip, _ in run.clips()]
     known = {speaker: speaker for speaker in run.clips_per_speaker}
-    assert judge(word, clips, known).merged == {"spk003": "spk001"}
+    assert resolve_overrides(word, clips, (), known).merged == {"spk003": "spk001"}
 
 
 def test_lines_can_be_pasted_under_earlier_ones(run, browser, tmp_path):
@@ -332,7 +332,8 @@ def test_lines_can_be_pasted_under_earlier_ones(run, browser, tmp_path):
     file = tmp_path / "speakers.yaml"
     file.write_text(f"exclude:\n  clips: [clip_spk003_1]\nmerge:\n  - [spk000, spk001]\n{lines}")
     known = {speaker: speaker for speaker in run.clips_per_speaker}
-    ruling = judge(parse_overrides(str(file), SCHEMA), [c for c, _ in run.clips()], known)
+    clips = [clip for clip, _ in run.clips()]
+    ruling = resolve_overrides(read_overrides(str(file), SCHEMA), clips, (), known)
     assert ruling.merged == {"spk001": "spk000", "spk002": "spk000"}
     assert ruling.excluded_clips.keys() == {"clip_spk003_0", "clip_spk003_1"}
 
