@@ -1,12 +1,17 @@
 """The user's overrides win over labels and clustering, and leave no trace."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lib.speakers.overrides import OverridesError
 from lib.speakers.tables import read_assignments, read_excluded
-from tests.speakers.conftest import Room, ids
+from tests.speakers.conftest import Room, Voices, ids
 
 
 @pytest.fixture
@@ -171,3 +176,48 @@ def test_the_lines_of_a_suggestion_about_two_speakers_merge_them(room):
     assert overrides == {"merge": [["spk000", "spk001"]]}
     assert set(room.run(**overrides).values()) == {"spk000"}
     assert not room.registry()["review_suggestions"]
+
+
+SPEAKERS = ["spk000", "spk001", "spk002"]
+CLIPS = [
+    f"{prefix}_{n:02d}" for prefix, count in (("a", 6), ("b", 8), ("c", 10)) for n in range(count)
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(CLIPS), st.sampled_from([*SPEAKERS, "Bintu", "exclude"])),
+    st.permutations(SPEAKERS),
+    st.booleans(),
+)
+def test_overrides_win_and_leave_no_trace(chosen, order, merges):
+    """Whatever clips are assigned, split off and excluded, and whoever is merged."""
+    kept, merged, other = order
+    places = {place: [c for c, p in chosen.items() if p == place] for place in chosen.values()}
+    excluded_clips = places.pop("exclude", [])
+    split = {"Bintu": places.pop("Bintu")} if "Bintu" in places else {}
+    if merges:
+        # A speaker who is merged into another is no longer one to whom clips can be assigned.
+        places[kept] = places.get(kept, []) + places.pop(merged, [])
+        places = {speaker: clips for speaker, clips in places.items() if clips}
+    sections = {
+        "assign": places,
+        "split": split,
+        "merge": [[kept, merged]] if merges else [],
+        "exclude": {"clips": excluded_clips},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(Path(folder), Voices(8))
+        for voice, (prefix, count) in enumerate({"a": 6, "b": 8, "c": 10}.items()):
+            room.add(voice, prefix, count)
+        before = room.run()
+        found = room.run(**sections)
+        assigned = {clip: speaker for speaker, clips in places.items() for clip in clips}
+        assigned |= dict.fromkeys(split.get("Bintu", ()), "spk003")
+        merge = {merged: kept} if merges else {}
+        assert found == {
+            clip: assigned.get(clip, merge.get(speaker, speaker))
+            for clip, speaker in before.items()
+        }
+        assert excluded(room).keys() == set(excluded_clips)
+        assert room.run() == before
