@@ -28,7 +28,7 @@ REGISTRY = Registry(
 
 
 def write_format_1(path) -> None:
-    """Write the record as version 0 of this room did, with its names."""
+    """Write the record with the names of format 1."""
     save_registry(path, REGISTRY)
     value = json.loads(path.read_text())
     value["format"] = 1
