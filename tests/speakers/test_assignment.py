@@ -63,10 +63,10 @@ def test_a_single_new_clip_joins_the_nearest_speaker(room):
     room.add(1, "b", 8)
     before = room.run()
     one = room.add(0, "one", 1)
-    stray = room.add(2, "stray", 2)
+    outlier = room.add(2, "outlier", 2)
     after = room.run()
     assert ids(after, one) == {before["a_00"]}
-    assert ids(after, stray) <= {"spk000", "spk001"}
+    assert ids(after, outlier) <= {"spk000", "spk001"}
 
 
 def test_a_speaker_whom_the_tree_happens_to_divide_is_not_a_new_one(room, monkeypatch):
@@ -81,8 +81,8 @@ def test_a_speaker_whom_the_tree_happens_to_divide_is_not_a_new_one(room, monkey
 
 
 def test_a_few_clips_among_others_outlier_clips_are_not_a_new_speaker(room):
-    room.known = dict.fromkeys(room.add(0, "a", 10) + room.add(2, "a_stray", 2), "Anna")
-    room.known |= dict.fromkeys(room.add(1, "b", 10) + room.add(2, "b_stray", 2), "Ben")
+    room.known = dict.fromkeys(room.add(0, "a", 10) + room.add(2, "a_outlier", 2), "Anna")
+    room.known |= dict.fromkeys(room.add(1, "b", 10) + room.add(2, "b_outlier", 2), "Ben")
     one = room.add(2, "one", 1)
     assert ids(room.run(), one) <= {"spk000", "spk001"}
 
@@ -126,7 +126,7 @@ def test_labels_of_the_source_stand(room):
     assert {row.confidence for row in table.values()} == {1.0}
 
 
-def test_clips_without_label_join_labelled_voices_or_make_their_own(room):
+def test_clips_without_label_join_labelled_speakers_or_are_new_ones(room):
     anna = room.add(0, "a", 10)
     room.add(1, "b", 7)
     room.known = dict.fromkeys(anna[:3], "Anna")
@@ -147,7 +147,7 @@ def test_two_labels_of_one_voice_stay_two(room):
     ]
 
 
-def test_a_label_given_later_names_the_voice(room):
+def test_a_label_given_later_names_the_speaker(room):
     room.add(0, "a", 6)
     clips = room.add(1, "b", 8)
     before = room.run()
@@ -248,7 +248,7 @@ def test_the_record_knows_every_clip(room):
 
 
 def test_a_clip_among_two_speakers_goes_by_direction_not_by_size(room, monkeypatch):
-    """The clustering takes a large and a small speaker, each with all clips, for one voice."""
+    """The clustering takes a large and a small speaker, each with all clips, for one cluster."""
     anna, ben = room.add(0, "anna", 20), room.add(1, "ben", 3)
     room.known = dict.fromkeys(anna, "Anna") | dict.fromkeys(ben, "Ben")
     new = room.add(1, "new", 2) + room.add(0, "other", 2)
@@ -261,7 +261,7 @@ def test_a_clip_among_two_speakers_goes_by_direction_not_by_size(room, monkeypat
 
 
 def test_a_clip_that_was_rejected_for_a_while_keeps_its_speaker(room):
-    """With too few clips for a voice of their own, they would join another when they come back."""
+    """With too few clips for a speaker of their own, they would join another when they come back."""
     room.add(0, "a", 8)
     quiet = room.add(1, "b", 4)
     before = room.run()

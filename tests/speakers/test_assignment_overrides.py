@@ -16,7 +16,7 @@ from tests.speakers.conftest import Room, Voices, ids
 
 @pytest.fixture
 def three(room) -> Room:
-    """Three voices, already told apart: spk000 has c, spk001 b, spk002 a."""
+    """Three speakers, already told apart: spk000 has c, spk001 b, spk002 a."""
     for voice, (prefix, count) in enumerate({"a": 6, "b": 8, "c": 10}.items()):
         room.add(voice, prefix, count)
     room.run()

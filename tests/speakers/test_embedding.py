@@ -115,7 +115,7 @@ def test_intra_clip_similarity_is_that_of_the_two_parts_that_differ_most():
     assert measure_intra_clip_similarity(np.stack([one] * 4 + [mixed] * 2)) == pytest.approx(
         0.7071, abs=1e-4
     )
-    # One odd window between others is no second voice: it shares its part.
+    # One odd window between others is no second speaker: it shares its part.
     odd = measure_intra_clip_similarity(np.stack([one, one, other, one, one, one]))
     assert odd == pytest.approx(0.8944, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""The user's word about speakers: what it reruns, what it changes, what is refused at the start."""
+"""The user's overrides of speakers: what they rerun and change, what is refused at the start."""
 
 import json
 
@@ -16,7 +16,7 @@ def speakers(project: Project) -> dict[str, str]:
     return project.column("speakers/assignments.tsv", "clip", "speaker_id")
 
 
-def test_a_word_reruns_the_clustering_and_what_follows_and_nothing_before(project):
+def test_overrides_rerun_the_clustering_and_what_follows_and_nothing_before(project):
     before = speakers(project)
     say(project, merge=[["spk000", "spk003"]], exclude={"clips": ["demo_00[12]"]})
     outcome = project.run("dataset")
@@ -35,7 +35,7 @@ def test_a_word_reruns_the_clustering_and_what_follows_and_nothing_before(projec
     assert project.table("rejected.tsv") == []
 
 
-def test_a_word_survives_adding_audio(project):
+def test_overrides_survive_adding_audio(project):
     say(project, split={"Bintu": ["demo_001", "demo_002"]}, exclude={"speakers": ["spk001"]})
     project.run("dataset")
     before = speakers(project)
@@ -71,7 +71,7 @@ def test_a_name_reaches_the_model_without_a_step_of_training(trained, tmp_path):
         ({"names": {"spk009": "A"}}, "names.spk009: there is no speaker 'spk009'"),
     ],
 )
-def test_a_wrong_word_is_refused_before_any_work(project, word, said):
+def test_wrong_overrides_are_refused_before_any_work(project, word, said):
     say(project, **word)
     outcome = project.run("--dry-run", "dataset", check=False)
     assert outcome.returncode != 0
