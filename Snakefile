@@ -4,7 +4,8 @@
 #   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
 #   embeddings/{shard}.parquet  voice vectors; a clip's shard follows from its id
 #   speakers/                   who speaks in which clip; audition.html plays them
-#   dataset/                    DatasetDict; manifest.tsv and rejected.tsv tell every clip's fate
+#   fetched_base/ text/         the base model as it was found; what is trained of every transcript
+#   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv why one is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
 #   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
 #   logs/{rule}/ benchmarks/{rule}*.tsv
@@ -26,10 +27,11 @@ pathvars:
     benchmarks=f"{config['output']}/benchmarks",
 
 
+include: "workflow/rules/base_model.smk"
+include: "workflow/rules/plan_text.smk"
 include: "workflow/rules/convert_audio.smk"
 include: "workflow/rules/speakers.smk"
 include: "workflow/rules/build_dataset.smk"
-include: "workflow/rules/base_model.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 

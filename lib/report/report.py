@@ -85,7 +85,7 @@ def write_report(
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
     base = read_json(paths.base_model / "base.json")
     training = read_json(paths.training)
-    vocabulary = read_table(paths.base_model / "vocabulary.tsv")
+    vocabulary = read_table(paths.base_model.parent / "text/vocabulary.tsv")
     examples = collect_examples(paths.samples, paths.manifest)
     accepted = [row for row in manifest if row["status"] == "accepted"]
     values = {
@@ -274,17 +274,17 @@ def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str,
 
 def _list_characters(vocabulary: Sequence[Mapping[str, str]]) -> Table:
     rows = [
-        (printable(row["character"]), row["name"], row["count"], row["clips"], row["fate"])
+        (printable(row["character"]), row["name"], row["count"], row["clips"], row["status"])
         for row in vocabulary
-        if row["fate"] != "known"
+        if row["status"] != "known"
     ]
     columns = ("character", "name", "times", "clips", "what became of it")
     nothing = "The base model knew every character."
-    return Table.cut(columns, rows, nothing, "base_model/vocabulary.tsv")
+    return Table.cut(columns, rows, nothing, "text/vocabulary.tsv")
 
 
 def _sum_up_characters(vocabulary: Sequence[Mapping[str, str]]) -> str:
-    unknown = sum(row["fate"] != "known" for row in vocabulary)
+    unknown = sum(row["status"] != "known" for row in vocabulary)
     return (
         f"The transcripts use {len(vocabulary):,} different characters; "
         f"{unknown:,} of them the base model did not know as they are."

@@ -26,7 +26,7 @@ CONFIG = {
     "training": {
         "epochs": 2,
         "learning_rate": 1e-3,
-        "effective_batch": 8,
+        "effective_batch_size": 8,
         "segment_frames": 8,
         "discriminator_channels": 1,
         "discriminator_warmup_steps": 1,

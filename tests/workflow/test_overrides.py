@@ -53,7 +53,7 @@ def test_a_name_reaches_the_model_without_a_step_of_training(trained, tmp_path):
     jobs = project.run("--dry-run").jobs
     assert jobs["name_speakers"] == jobs["export_model"] == jobs["write_report"] == 1
     early = {"convert_audio", "embed_speakers", "cluster_speakers", "build_dataset"}
-    assert not {*early, "prepare_base_model", "train_model"} & set(jobs)
+    assert not {*early, "fit_base_model", "train_model"} & set(jobs)
     state = {path: path.read_bytes() for path in project.results.glob("checkpoints/*/*")}
     project.run()
     assert {path: path.read_bytes() for path in project.results.glob("checkpoints/*/*")} == state
@@ -93,7 +93,7 @@ def test_the_page_to_hear_speakers_needs_neither_dataset_nor_training(empty_proj
     add_clips(empty_project, list(finished.source()))
     jobs = empty_project.run("--dry-run", "audition").jobs
     assert jobs["write_audition"] == 1
-    assert not {"build_dataset", "prepare_base_model", "train_model"} & set(jobs)
+    assert not {"build_dataset", "fit_base_model", "train_model"} & set(jobs)
 
 
 def test_the_page_follows_names_and_transcripts(project):

@@ -37,7 +37,7 @@ rule write_audition:
     params:
         transcripts=CORPUS.digest("text"),
         min_confidence=config["dataset"]["min_confidence"],
-        min_agreement=config["dataset"]["min_agreement"],
+        min_intra_clip_similarity=config["dataset"]["min_intra_clip_similarity"],
         source=config["source"],
         file=config["speakers"]["overrides"],
         clips=str(RESULTS / "clips"),
@@ -73,7 +73,6 @@ rule synthesize_samples:
 rule measure_quality:
     input:
         model=lambda wildcards: MEASURED[wildcards.what],
-        base_model="<results>/base_model",
         dataset="<results>/dataset",
         centroids="<results>/speakers/centroids.parquet",
     output:

@@ -19,7 +19,7 @@ write_audition(
     ),
     {clip.id: clip.text for clip in corpus.clips.values()},
     snakemake.params.min_confidence,
-    snakemake.params.min_agreement,
+    snakemake.params.min_intra_clip_similarity,
     title=snakemake.params.source["path"],
     language=snakemake.params.source["language"],
     file=snakemake.params.file,

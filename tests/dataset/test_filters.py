@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 from records import Source, read_rows
 
 from lib.audio.measurement import Source as Origin
-from lib.dataset.gates import GATES
+from lib.config.dataset import DatasetSettings
+from lib.dataset.filters import FILTERS
 from lib.dataset.select import check_rejected_share  # noqa: F401  (imports without a cycle)
-from lib.dataset.settings import GATES as NAMES
-from lib.dataset.settings import DatasetSettings
-from lib.text.normalise import find_unspoken
-from lib.text.numbers import NumberWriter
+from lib.text.normalise import find_non_verbalised
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -30,7 +28,7 @@ def origin(clipped_share: float) -> dict:
     }
 
 
-def soundprint(seed: int, count: int = 60, wrong: float = 0.0, delay: int = 0) -> str:
+def fingerprint(seed: int, count: int = 60, wrong: float = 0.0, delay: int = 0) -> str:
     bits = np.random.default_rng(seed).integers(0, 2, count * 16, dtype=np.uint8)
     flips = np.random.default_rng(seed + 1000).random(bits.size) < wrong
     codes = np.packbits(bits ^ flips).view("<u2")
@@ -41,14 +39,12 @@ def soundprint(seed: int, count: int = 60, wrong: float = 0.0, delay: int = 0) -
 def source(tmp_path) -> Source:
     made = Source(tmp_path)
     for number in range(20):
-        made.add(f"clip_{number:02d}", f"Sentence {LETTERS[number]}", soundprint=soundprint(number))
+        made.add(
+            f"clip_{number:02d}",
+            f"Sentence {LETTERS[number]}",
+            audio_fingerprint=fingerprint(number),
+        )
     return made
-
-
-def add_too_much_text(source):
-    source.add("bad", "a" * 31, duration=1.0)  # 63 tokens, 62 frames
-    source.add("good", "b" * 30 + " ?!", duration=1.0)
-    return {"speech_rate_factor": 10.0}, "63"
 
 
 def add_speech_rate(source):
@@ -57,8 +53,8 @@ def add_speech_rate(source):
     return {}, "30.0"
 
 
-def add_unspoken_characters(source):
-    source.replaced = ("&", "7")
+def add_non_verbalised_symbols(source):
+    source.mapping = {"&": "and", "7": "seven"}
     source.add("bad", "It is 5% + 7")
     source.add("good", "Salt & 7 `days´")
     return {}, "3"
@@ -82,7 +78,7 @@ def add_noisy(source):
     return {}, "14.9"
 
 
-def add_mixed_voices(source):
+def add_mixed_speakers(source):
     source.add("bad", "Sentence x")
     source.add("good", "Sentence y")
     source.agreement = {"bad": 0.6999, "good": 0.7}
@@ -98,8 +94,8 @@ def add_uncertain_speaker(source):
 
 def add_duplicate_audio(source):
     source.build()  # so that its clips are there first
-    source.add("bad", "Sentence x", soundprint=soundprint(3, wrong=0.1, delay=1))
-    source.add("good", "Sentence y", soundprint=soundprint(3, wrong=0.45))
+    source.add("bad", "Sentence x", audio_fingerprint=fingerprint(3, wrong=0.1, delay=1))
+    source.add("good", "Sentence y", audio_fingerprint=fingerprint(3, wrong=0.45))
     return {}, "0.1"
 
 
@@ -120,12 +116,13 @@ def table(source, name: str, column: str) -> dict[str, str]:
     return {row["clip"]: row[column] for row in read_rows(source.root / name) if row[column]}
 
 
-def test_every_gate_is_tried():
-    assert tuple(GATES) == NAMES == tuple(CASES)
+def test_every_filter_is_tried():
+    modes = {key for key, value in vars(DatasetSettings()).items() if isinstance(value, str)}
+    assert FILTERS.keys() == modes and tuple(FILTERS) == tuple(CASES)
 
 
-@pytest.mark.parametrize("gate", NAMES)
-def test_a_gate_rejects_flags_or_is_off(gate, source):
+@pytest.mark.parametrize("gate", FILTERS)
+def test_a_filter_rejects_flags_or_is_off(gate, source):
     chosen, value = CASES[gate](source)
     source.build(**chosen, **{gate: "reject"})
     assert table(source, "rejected.tsv", "reason") == {"bad": gate}
@@ -142,8 +139,8 @@ def test_a_gate_rejects_flags_or_is_off(gate, source):
 
 
 def test_nothing_is_judged_that_was_not_measured(source):
-    source.add("short", "Word", source=None, snr=None, soundprint=None)
-    source.build(**dict.fromkeys(NAMES, "reject"))
+    source.add("short", "Word", source=None, snr=None, audio_fingerprint=None)
+    source.build(**dict.fromkeys(FILTERS, "reject"))
     assert table(source, "rejected.tsv", "reason") == {}
 
 
@@ -155,7 +152,7 @@ def test_the_physical_reason_comes_before_the_usual(source):
 
 def test_a_chain_of_copies_leaves_the_first(source):
     for wrong, clip in ((0.15, "x_third"), (0.0, "y_second"), (0.12, "a_first")):
-        source.add(clip, f"Text {clip}", soundprint=soundprint(99, wrong=wrong))
+        source.add(clip, f"Text {clip}", audio_fingerprint=fingerprint(99, wrong=wrong))
     source.build()
     assert table(source, "rejected.tsv", "reason") == dict.fromkeys(
         ("x_third", "y_second"), "duplicate_audio"
@@ -165,7 +162,7 @@ def test_a_chain_of_copies_leaves_the_first(source):
 
 def test_the_copy_that_was_there_before_stays(source):
     source.build()
-    source.add("a_copy", "Text", soundprint=soundprint(5, wrong=0.1))
+    source.add("a_copy", "Text", audio_fingerprint=fingerprint(5, wrong=0.1))
     source.build()
     assert table(source, "rejected.tsv", "reason") == {"a_copy": "duplicate_audio"}
 
@@ -183,6 +180,32 @@ def test_takes_beyond_the_limit_are_the_new_ones(source):
     }
 
 
+def test_more_tokens_than_frames_is_rejected_whatever_the_filters_say(source):
+    """One second has 62 frames; a token is a letter, or a blank beside one."""
+    source.add("bad", "a" * 31, duration=1.0)
+    source.add("good", "b" * 30 + " ?!", duration=1.0)
+    source.add("spaces", "a b " * 8, duration=1.0)
+    source.build(speech_rate="off")
+    assert table(source, "rejected.tsv", "reason") == {
+        "bad": "too_much_text",
+        "spaces": "too_much_text",
+    }
+    assert table(source, "rejected.tsv", "value") == {"bad": "63", "spaces": "63"}
+    source.measured["bad"]["duration"] = 63 * 256 / 16_000
+    source.build(speech_rate="off")
+    assert "bad" not in table(source, "rejected.tsv", "reason")
+
+
+def test_what_the_base_cannot_write_is_rejected(source):
+    source.add("bad", "Sentence ж")
+    source.build(text={"unknown_characters": "reject"})
+    assert table(source, "rejected.tsv", "reason") == {"bad": "unknown_characters"}
+    assert table(source, "manifest.tsv", "text").keys() == source.clips.keys() - {"bad"}
+    assert "ж" in table(source, "rejected.tsv", "detail")["bad"]
+    source.build()
+    assert table(source, "manifest.tsv", "text")["bad"] == "sentence ж"
+
+
 @pytest.mark.parametrize(
     ("text", "replaced", "found"),
     [
@@ -197,16 +220,16 @@ def test_takes_beyond_the_limit_are_the_new_ones(source):
     ],
 )
 def test_what_has_no_reading(text, replaced, found):
-    assert find_unspoken(text, replaced) == found
+    assert find_non_verbalised(text, replaced) == found
 
 
 def test_numbers_that_are_written_out_have_a_reading(source):
     source.add("plain", "It costs 21 crowns")
     source.add("date", "It was on 12.05.2024")
-    source.build(numbers=NumberWriter("eng", by_library=True))
+    source.build(text={"write_numbers": True})
     flags = table(source, "manifest.tsv", "flags")
     assert "plain" not in flags
-    assert flags["date"] == "unspoken_characters"
+    assert flags["date"] == "non_verbalised_symbols"
 
 
 def test_what_is_not_spoken_is_named_per_clip(source, caplog):
@@ -224,23 +247,9 @@ def test_what_is_not_spoken_is_named_per_clip(source, caplog):
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=30), st.sets(st.characters(categories=["Nd", "Sc", "Sm"]), max_size=4))
 def test_what_is_mapped_is_spoken(text, replaced):
-    found = find_unspoken(text, replaced)
+    found = find_non_verbalised(text, replaced)
     assert not set(found) & replaced
-    assert not find_unspoken(text, set(text))
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("clipped", "maybe"),
-        ("max_clipped_share", 2),
-        ("min_agreement", -1),
-        ("max_text_repeats", 0),
-    ],
-)
-def test_settings_out_of_range_name_their_key(key, value):
-    with pytest.raises(ValueError, match=rf"dataset\.{key} is "):
-        DatasetSettings(**{key: value})
+    assert not find_non_verbalised(text, set(text))
 
 
 def test_the_stand_in_for_a_source_is_one():

@@ -6,8 +6,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.audio.audio_fingerprint import make_fingerprint, read_fingerprint
 from lib.audio.decode import decode
-from lib.audio.soundprint import make_soundprint, read_soundprint
 from lib.audio.spectrum import make_spectrogram
 from tests.audio.encoding import encode, speechlike, wav
 
@@ -15,7 +15,7 @@ RATE = 16_000
 
 
 def print_of(samples: np.ndarray) -> np.ndarray:
-    return read_soundprint(make_soundprint(make_spectrogram(samples.astype(np.float32), RATE)))
+    return read_fingerprint(make_fingerprint(make_spectrogram(samples.astype(np.float32), RATE)))
 
 
 def wrong_bits(one: np.ndarray, other: np.ndarray) -> float:
@@ -76,7 +76,7 @@ def test_silence_has_no_bits(level):
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.3])
 def test_a_very_short_clip_has_none(seconds):
     samples = speechlike(1)[: round(seconds * RATE)]
-    assert make_soundprint(make_spectrogram(samples, RATE)) is None
+    assert make_fingerprint(make_spectrogram(samples, RATE)) is None
 
 
 def test_no_more_than_half_a_minute_is_kept():

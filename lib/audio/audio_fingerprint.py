@@ -21,8 +21,8 @@ SILENCE = 1e-6
 LONGEST = 30.0  # s: enough to tell any two recordings apart
 
 
-def make_soundprint(spectrogram: Spectrogram) -> str | None:
-    """Return a clip's soundprint as text; None for one shorter than half a second."""
+def make_fingerprint(spectrogram: Spectrogram) -> str | None:
+    """Return a clip's audio fingerprint as text; None for one shorter than half a second."""
     bands, _ = spectrogram.bands(LOWEST, HIGHEST, NUM_BITS + 1)
     bands = bands[: round(LONGEST / spectrogram.step)]
     for length in SMOOTHING:
@@ -34,6 +34,6 @@ def make_soundprint(spectrogram: Spectrogram) -> str | None:
     return base64.b64encode(codes.tobytes()).decode() or None
 
 
-def read_soundprint(text: str) -> np.ndarray:
+def read_fingerprint(text: str) -> np.ndarray:
     """Return the bits by time, (num_frames,) uint16; 0 where there is silence."""
     return np.frombuffer(base64.b64decode(text), "<u2")

@@ -9,10 +9,10 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.audio.audio_fingerprint import make_fingerprint, read_fingerprint
 from lib.audio.decode import decode
-from lib.audio.soundprint import make_soundprint, read_soundprint
 from lib.audio.spectrum import make_spectrogram
-from lib.dataset.copies import Match, find_copies, find_originals
+from lib.dataset.near_duplicates import Match, find_near_duplicates, find_originals
 from tests.audio.encoding import encode
 
 RATE = 16_000
@@ -43,7 +43,7 @@ def test_a_disturbed_copy_is_found_among_others(seed, count, wrong, before, afte
     padding = np.zeros(before, np.uint16), np.zeros(after, np.uint16)
     copy = disturb(random, prints[names[0]], wrong)
     prints[names[1]] = np.concatenate([padding[0], copy, padding[1]])
-    (match,) = find_copies(prints)
+    (match,) = find_near_duplicates(prints)
     assert (match.one, match.other) == ("one", "two")
     assert match.wrong_bits == pytest.approx(wrong, abs=0.06)
 
@@ -52,7 +52,10 @@ def test_a_disturbed_copy_is_found_among_others(seed, count, wrong, before, afte
     "prints", [{}, {"a": [1, 2, 3]}, {"a": [], "b": []}, {"a": [0, 0], "b": [0]}]
 )
 def test_nothing_to_compare(prints):
-    assert find_copies({clip: np.array(codes, np.uint16) for clip, codes in prints.items()}) == []
+    assert (
+        find_near_duplicates({clip: np.array(codes, np.uint16) for clip, codes in prints.items()})
+        == []
+    )
 
 
 def test_common_silence_is_no_likeness():
@@ -61,7 +64,7 @@ def test_common_silence_is_no_likeness():
     prints = {
         clip: np.concatenate([silence, random_print(random, 12), silence]) for clip in "abcdef"
     }
-    assert find_copies(prints) == []
+    assert find_near_duplicates(prints) == []
 
 
 def test_short_clips_must_agree_better():
@@ -71,7 +74,7 @@ def test_short_clips_must_agree_better():
         bits = np.unpackbits(one.view(np.uint8))
         bits[: round(wrong * bits.size)] ^= 1
         prints = {"one": one, "two": np.packbits(bits).view(np.uint16)}
-        assert len(find_copies(prints)) == found, (count, wrong)
+        assert len(find_near_duplicates(prints)) == found, (count, wrong)
 
 
 def test_thousands_of_clips_take_seconds():
@@ -81,7 +84,7 @@ def test_thousands_of_clips_take_seconds():
         prints[f"d{i:05d}"] = disturb(random, prints[f"c{i:05d}"], 0.1)
     prints |= {f"many{i}": prints["c00100"].copy() for i in range(200)}
     start = time.process_time()
-    matches = find_copies(prints)
+    matches = find_near_duplicates(prints)
     assert time.process_time() - start < 20
     pairs = {(m.one, m.other) for m in matches if not m.other.startswith("many")}
     assert len(pairs & {(f"c{i:05d}", f"d{i:05d}") for i in range(100)}) >= 99
@@ -111,7 +114,7 @@ FORMATS = {
 
 
 def print_of(samples: np.ndarray) -> np.ndarray:
-    return read_soundprint(make_soundprint(make_spectrogram(samples, RATE)) or "")
+    return read_fingerprint(make_fingerprint(make_spectrogram(samples, RATE)) or "")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +126,10 @@ def recordings(real_speech) -> dict[str, np.ndarray]:
 
 def test_no_two_recordings_are_one(recordings):
     """AN4 and VCTK have many sentences that several speakers say, and some that one says twice."""
-    assert find_copies({name: print_of(samples) for name, samples in recordings.items()}) == []
+    assert (
+        find_near_duplicates({name: print_of(samples) for name, samples in recordings.items()})
+        == []
+    )
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -137,7 +143,7 @@ def test_every_recording_is_found_in_every_format(recordings, kind):
         moved = soxr.resample(gain * recordings[name], RATE, rate)
         audio = encode(moved.clip(-1, 1), container, codec, rate, layout)
         prints[f"{name} again"] = print_of(decode(audio, RATE, 60).samples)
-    found = {(match.one, match.other) for match in find_copies(prints)}
+    found = {(match.one, match.other) for match in find_near_duplicates(prints)}
     assert found == {(name, f"{name} again") for name in chosen}
 
 
@@ -145,7 +151,7 @@ def test_files_of_other_formats_are_found(real_speech, recordings):
     prints = {}
     for path in sorted(real_speech.glob("formats/*")):
         prints[path.name] = print_of(decode(path.read_bytes(), RATE, 60).samples)
-    originals = find_originals(sorted(prints), find_copies(prints))
+    originals = find_originals(sorted(prints), find_near_duplicates(prints))
     for name, original in originals.items():
         assert name.split(".")[0] == original.split(".")[0]
     assert len(prints) - len(originals) == len({name.split(".")[0] for name in prints})

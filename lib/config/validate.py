@@ -10,6 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from lib.config.renamed import explain_key
+
 _LIMITS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -95,6 +97,7 @@ def _describe(error: ValidationError) -> Iterator[str]:
             name = f"{place}.{key}" if place else key
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
             hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(known)}"
+            hint = explain_key(name) or hint
             yield f"unknown key '{name}': {hint}"
     elif error.validator == "required":
         prefix = f"{place}." if place else ""

@@ -1,24 +1,22 @@
-"""What is wrong with clips that were converted well: one reason and one number for each.
+"""Quality filters: what is wrong with clips that were converted well.
 
-A gate looks at all clips that passed those before it, and yields objections. Whether an objection
-rejects or only flags is for the user to say (`dataset` in the configuration).
+A filter looks at all clips that passed those before it, and yields rejections, each with one
+reason and one number. Whether the clip is left out or only flagged is for the user to say
+(`dataset` in the configuration).
 """
 
 import math
 from collections.abc import Callable, Collection, Iterator
 from statistics import median
 
-from lib.audio.soundprint import read_soundprint
+from lib.audio.audio_fingerprint import read_fingerprint
+from lib.config.dataset import DatasetSettings
 from lib.dataset.candidate import Candidate, Rejection
-from lib.dataset.copies import Match, find_copies, find_originals
-from lib.dataset.settings import DatasetSettings
+from lib.dataset.near_duplicates import Match, find_near_duplicates, find_originals
 from lib.text.characters import name_character
 from lib.text.normalise import text_key
 
 Candidates = Collection[Candidate]
-
-# VITS computes in frames of 256 samples at 16 kHz, and writes a blank between all characters.
-FRAME_SECONDS = 0.016
 
 # Rates of fewer clips say little about what is usual for a speaker; then all clips are asked.
 ENOUGH_RATES = 20
@@ -29,21 +27,6 @@ HARMLESS_SILENCE = 2.0
 # Median absolute deviations (as standard deviations of a normal distribution) that are too far.
 TOO_MANY_DEVIATIONS = 5.0
 DEVIATION_SCALE = 1.4826
-
-
-def find_too_much_text(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find texts that no alignment fits into their clip: every token takes a frame."""
-    for candidate in candidates:
-        tokens = 2 * candidate.characters + 1
-        frames = int(candidate.duration / FRAME_SECONDS + 1e-6)
-        if tokens > frames:
-            yield candidate.object_to(
-                "too_much_text",
-                tokens,
-                f"{candidate.characters} characters are at least {tokens} tokens, and "
-                f"{candidate.duration:.2f} s only {frames} frames: does the transcript belong to "
-                "this recording?",
-            )
 
 
 def find_implausible_rates(
@@ -64,7 +47,7 @@ def find_implausible_rates(
         middle, factor = usual[candidate.speaker_id]
         silent = candidate.duration - candidate.characters * factor / middle
         if candidate.rate > middle * factor or silent > HARMLESS_SILENCE:
-            yield candidate.object_to(
+            yield candidate.reject(
                 "speech_rate",
                 round(candidate.rate, 2),
                 f"{candidate.rate:.1f} characters a second where {middle:.1f} are usual, and "
@@ -80,16 +63,16 @@ def _usual_rate(rates: list[float], settings: DatasetSettings) -> tuple[float, f
     return middle, max(settings.speech_rate_factor, math.exp(TOO_MANY_DEVIATIONS * deviation))
 
 
-def find_unspoken_characters(
+def find_non_verbalised_symbols(
     candidates: Candidates, settings: DatasetSettings
 ) -> Iterator[Rejection]:
     """Find digits and symbols that nobody said how to read."""
     for candidate in candidates:
-        if candidate.unspoken:
-            shown = " ".join(map(name_character, sorted(set(candidate.unspoken))))
-            yield candidate.object_to(
-                "unspoken_characters",
-                len(candidate.unspoken),
+        if candidate.non_verbalised:
+            shown = " ".join(map(name_character, sorted(set(candidate.non_verbalised))))
+            yield candidate.reject(
+                "non_verbalised_symbols",
+                len(candidate.non_verbalised),
                 f"the text has {shown}, which can be read in many ways: write it out in the "
                 "transcript, or say how it is read in text.mapping or text.number_words",
             )
@@ -100,7 +83,7 @@ def find_annotated(candidates: Candidates, settings: DatasetSettings) -> Iterato
     for candidate in candidates:
         if candidate.annotations:
             shown = ", ".join(dict.fromkeys(candidate.annotations))
-            yield candidate.object_to(
+            yield candidate.reject(
                 "annotations",
                 len(candidate.annotations),
                 f"the text has {shown}, which is probably not spoken: take it out of the "
@@ -114,7 +97,7 @@ def find_clipped(candidates: Candidates, settings: DatasetSettings) -> Iterator[
         source = candidate.measured.source
         share = source.clipped_share if source else 0.0
         if share > settings.max_clipped_share:
-            yield candidate.object_to(
+            yield candidate.reject(
                 "clipped",
                 share,
                 f"{share:.2%} of the recording's samples are in tops cut off, more than "
@@ -127,7 +110,7 @@ def find_noisy(candidates: Candidates, settings: DatasetSettings) -> Iterator[Re
     for candidate in candidates:
         snr = candidate.measured.snr
         if snr is not None and snr < settings.min_snr:
-            yield candidate.object_to(
+            yield candidate.reject(
                 "noisy",
                 snr,
                 f"speech is {snr:.1f} dB above the noise, less than dataset.min_snr "
@@ -135,16 +118,17 @@ def find_noisy(candidates: Candidates, settings: DatasetSettings) -> Iterator[Re
             )
 
 
-def find_mixed_voices(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find clips that begin with one voice and end with another."""
+def find_mixed_speakers(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
+    """Find clips that begin with one speaker and end with another."""
+    least = settings.min_intra_clip_similarity
     for candidate in candidates:
-        agreement = candidate.speaker.agreement
-        if agreement is not None and agreement < settings.min_agreement:
-            yield candidate.object_to(
-                "mixed_voices",
-                agreement,
-                f"its beginning and end sound like two people: their voices are {agreement:.2f} "
-                f"alike, less than dataset.min_agreement ({settings.min_agreement:g})",
+        similarity = candidate.speaker.agreement
+        if similarity is not None and similarity < least:
+            yield candidate.reject(
+                "mixed_speakers",
+                similarity,
+                f"its beginning and end sound like two people: a similarity of {similarity:.2f} is "
+                f"less than dataset.min_intra_clip_similarity ({least:g})",
             )
 
 
@@ -154,20 +138,20 @@ def find_uncertain_speakers(
     """Find clips that may be someone else's."""
     for candidate in candidates:
         if candidate.speaker.confidence < settings.min_confidence:
-            yield candidate.object_to(
+            yield candidate.reject(
                 "uncertain_speaker",
                 candidate.speaker.confidence,
-                f"may not be {candidate.speaker_id}: another voice is as near",
+                f"may not be {candidate.speaker_id}: another speaker is as near",
             )
 
 
 def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
     """Find recordings that are there already, also as another file of the same sound."""
-    ordered = _by_seniority(candidates)
+    ordered = _by_precedence(candidates)
     first: dict[str, str] = {}
-    matches = [Match(first.setdefault(c.fingerprint, c.clip), c.clip, 0.0) for c in ordered]
-    prints = {c.clip: c.measured.soundprint for c in ordered if c.measured.soundprint}
-    matches += find_copies({clip: read_soundprint(text) for clip, text in prints.items()})
+    matches = [Match(first.setdefault(c.content_hash, c.clip), c.clip, 0.0) for c in ordered]
+    prints = {c.clip: c.measured.audio_fingerprint for c in ordered if c.measured.audio_fingerprint}
+    matches += find_near_duplicates({clip: read_fingerprint(text) for clip, text in prints.items()})
     originals = find_originals([c.clip for c in ordered], matches)
     wrong: dict[str, float] = {}
     for match in matches:
@@ -177,8 +161,12 @@ def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> I
     for candidate in ordered:
         if candidate.clip in originals:
             bits = wrong[candidate.clip]
-            how = f"encoded otherwise: {bits:.1%} of the soundprint differ" if bits else "again"
-            yield candidate.object_to(
+            how = (
+                f"encoded otherwise: {bits:.1%} of the audio fingerprint differ"
+                if bits
+                else "again"
+            )
+            yield candidate.reject(
                 "duplicate_audio",
                 round(bits, 4),
                 f"the same recording as {originals[candidate.clip]}, {how}",
@@ -188,11 +176,11 @@ def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> I
 def find_duplicate_text(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
     """Find texts that a speaker says more often than is good for the voice."""
     takes: dict[tuple[str, str], int] = {}
-    for candidate in _by_seniority(candidates):
-        key = candidate.speaker_id, text_key(candidate.text)
+    for candidate in _by_precedence(candidates):
+        key = candidate.speaker_id, text_key(candidate.transcript)
         takes[key] = takes.get(key, 0) + 1
         if takes[key] > settings.max_text_repeats:
-            yield candidate.object_to(
+            yield candidate.reject(
                 "duplicate_text",
                 takes[key],
                 f"take {takes[key]} of this text by {candidate.speaker_id}, more than "
@@ -200,20 +188,19 @@ def find_duplicate_text(candidates: Candidates, settings: DatasetSettings) -> It
             )
 
 
-def _by_seniority(candidates: Candidates) -> list[Candidate]:
+def _by_precedence(candidates: Candidates) -> list[Candidate]:
     """Return those of an earlier dataset first: they keep their place."""
-    return sorted(candidates, key=lambda c: (not c.senior, c.clip))
+    return sorted(candidates, key=lambda c: (not c.previously_accepted, c.clip))
 
 
 # In this order: what is wrong is not asked what is usual, and a copy is no other take of its text.
-GATES: dict[str, Callable[[Candidates, DatasetSettings], Iterator[Rejection]]] = {
-    "too_much_text": find_too_much_text,
+FILTERS: dict[str, Callable[[Candidates, DatasetSettings], Iterator[Rejection]]] = {
     "speech_rate": find_implausible_rates,
-    "unspoken_characters": find_unspoken_characters,
+    "non_verbalised_symbols": find_non_verbalised_symbols,
     "annotations": find_annotated,
     "clipped": find_clipped,
     "noisy": find_noisy,
-    "mixed_voices": find_mixed_voices,
+    "mixed_speakers": find_mixed_speakers,
     "uncertain_speaker": find_uncertain_speakers,
     "duplicate_audio": find_duplicate_audio,
     "duplicate_text": find_duplicate_text,

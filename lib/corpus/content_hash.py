@@ -33,7 +33,7 @@ def digest_file(path: str) -> str:
         return digest.hexdigest()
 
 
-class FingerprintCache:
+class ContentHashCache:
     """Digests by path, valid as long as the file's size and time stamps stay what they were."""
 
     def __init__(self, path: Path | None):
@@ -67,7 +67,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
         entries = json.loads(path.read_bytes())
         if all(_is_entry(*entry) for entry in entries.values()):
             return entries
-        raise ValueError("not a table of fingerprints")
+        raise ValueError("not a table of content hashes")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, TypeError, AttributeError) as error:

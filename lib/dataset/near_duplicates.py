@@ -1,8 +1,9 @@
 """Which clips are the same recording, though they were encoded differently.
 
-Soundprints (`lib.audio.soundprint`) of unrelated recordings differ in half of their bits, and how
-far chance leads from a half depends on the length alone: on recorded speech the standard deviation
-was 0.205 to 0.216 divided by the root of the number of frames, from 8 frames to 96.
+Audio fingerprints (`lib.audio.audio_fingerprint`) of unrelated recordings differ in half of their
+bits, and how far chance leads from a half depends on the length alone: on recorded speech the
+standard deviation was 0.205 to 0.216 divided by the root of the number of frames, from 8 frames
+to 96.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.audio.soundprint import NUM_BITS
+from lib.audio.audio_fingerprint import NUM_BITS
 
 CHANCE_DEVIATION = 0.215
 # One pair in a million million is this many deviations off by chance; 50,000 clips are a
@@ -36,20 +37,20 @@ class Match:
     wrong_bits: float
 
 
-def find_copies(soundprints: Mapping[str, np.ndarray]) -> list[Match]:
-    """Find the clips that are one recording, of soundprints by clip.
+def find_near_duplicates(audio_fingerprints: Mapping[str, np.ndarray]) -> list[Match]:
+    """Find the clips that are one recording, of audio_fingerprints by clip.
 
     All clips are entered into one index, by 16 bits at a time in recordings of about the same
     length; only clips that meet there are compared. Clips with many copies are not compared with
     each of them, but each is found with some.
     """
-    clips = sorted(clip for clip, codes in soundprints.items() if codes.any())
+    clips = sorted(clip for clip, codes in audio_fingerprints.items() if codes.any())
     if len(clips) < 2:
         return []
-    lengths = np.array([soundprints[clip].size for clip in clips])
+    lengths = np.array([audio_fingerprints[clip].size for clip in clips])
     codes = np.zeros((len(clips), lengths.max()), np.uint16)
     for row, clip in enumerate(clips):
-        codes[row, : lengths[row]] = soundprints[clip]
+        codes[row, : lengths[row]] = audio_fingerprints[clip]
     found: dict[tuple[int, int], float] = {}
     meetings = _meet(codes, lengths)
     for start in range(0, len(meetings), BATCH):
