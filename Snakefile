@@ -5,7 +5,7 @@
 #   embeddings/{shard}.parquet  voice vectors; a clip's shard follows from its id
 #   speakers/                   who speaks in which clip; audition.html plays them
 #   fetched_base/ text/         the base model as it was found; what is trained of every transcript
-#   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv why one is out
+#   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
 #   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
 #   logs/{rule}/ benchmarks/{rule}*.tsv
@@ -49,7 +49,7 @@ rule all:
         "<results>/speakers/audition.html",
 
 
-# Everything up to the Hugging Face dataset, for use with another trainer.
+# Up to the Hugging Face dataset, for use with another trainer.
 rule dataset:
     input:
         "<results>/dataset",

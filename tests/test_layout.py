@@ -35,6 +35,7 @@ ROOMS = {
     "review": {"report", "audio", "speakers"},
 }
 SHARED = {
+    "commands",
     "config",
     "errors",
     "files",
@@ -105,7 +106,7 @@ WRITERS |= {"touch", "replace", "rename", "move", "copy", "copyfile"}
 WRITE_WITHIN = {
     "lib/locking.py": {"take_lock"},
     "lib/base_model/discriminator.py": {"save_discriminator"},
-    "lib/base_model/fit.py": {"convert_original_directory", "_save_tokenizer"},
+    "lib/base_model/fetch.py": {"convert_original_directory"},
     # They move whole files and folders, which stay where they are if this is killed.
     "lib/training/logging.py": {"archive_curves"},
     "lib/training/checkpoint.py": {"recover_checkpoints", "replace_checkpoints"},

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Interval
-
-from lib.config.keys import STRICT
+from lib.config.keys import STRICT, bounds
 
 
 @dataclass(frozen=True)
@@ -18,23 +16,23 @@ class AudioSettings:
 
     __pydantic_config__ = STRICT
 
-    sample_rate: Annotated[int, Interval(ge=8000, le=48000)] = 16000
+    sample_rate: Annotated[int, bounds(ge=8000, le=48000)] = 16000
     """Sample rate of the converted clips in Hz; that of the base, 16000 for every MMS-TTS voice."""
-    loudness: Annotated[float, Interval(ge=-70, le=0)] = -23.0
+    loudness: Annotated[float, bounds(ge=-70, le=0)] = -23.0
     """Integrated loudness of the converted clips in LUFS (ITU-R BS.1770).
 
     -23 leaves room for peaks, so that few clips are bound by them.
     """
-    peak_ceiling: Annotated[float, Interval(ge=-20, le=0)] = -1.0
+    peak_ceiling: Annotated[float, bounds(ge=-20, le=0)] = -1.0
     """Highest true peak in dBTP; a clip above it gets less gain and stays quieter."""
-    silence_threshold: Annotated[float, Interval(ge=-100, le=0)] = -50.0
+    silence_threshold: Annotated[float, bounds(ge=-100, le=0)] = -50.0
     """LUFS of the loudest 0.4 s below which a clip is silent and left out."""
-    min_duration: Annotated[float, Ge(0.1)] = 0.5
+    min_duration: Annotated[float, bounds(ge=0.1)] = 0.5
     """Shortest clip in seconds.
 
     VITS wants more than 0.5.
     """
-    max_duration: Annotated[float, Gt(0)] = 20.0
+    max_duration: Annotated[float, bounds(gt=0)] = 20.0
     """Longest clip in seconds.
 
     Long clips cost memory by their length.
@@ -45,7 +43,7 @@ class AudioSettings:
     Clips of a second of speech in ten of silence gain by it. From ordinary pauses at the ends a
     voice learns how to begin and to stop.
     """
-    trim_margin: Annotated[float, Ge(0)] = 0.2
+    trim_margin: Annotated[float, bounds(ge=0)] = 0.2
     """Seconds of that silence that stay on either side."""
 
     def __post_init__(self) -> None:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
-
-from lib.config.keys import STRICT, Share
+from lib.config.keys import STRICT, Share, bounds
 
 Mode = Literal["reject", "flag", "off"]
 
@@ -21,7 +19,7 @@ class DatasetSettings:
 
     __pydantic_config__ = STRICT
 
-    validation_share: Annotated[float, Interval(ge=0, le=0.5)] = 0.1
+    validation_share: Annotated[float, bounds(ge=0, le=0.5)] = 0.1
     """Share of each speaker's clips that is held out to watch the training."""
     max_rejected_share: Share = 0.3
     """Share of rejected clips above which the run stops.
@@ -33,7 +31,7 @@ class DatasetSettings:
 
     A sign of a transcript that belongs to another recording.
     """
-    speech_rate_factor: Annotated[float, Gt(1)] = 3.0
+    speech_rate_factor: Annotated[float, bounds(gt=1)] = 3.0
     """How many times the speaker's usual rate is implausible.
 
     Where rates vary much anyway, more is allowed.
@@ -86,5 +84,5 @@ class DatasetSettings:
     Takes differ, and some do no harm; fifty teach that sentence alone, or come from a table with a
     cell copied down.
     """
-    max_text_repeats: Annotated[int, Ge(1)] = 5
+    max_text_repeats: Annotated[int, bounds(ge=1)] = 5
     """How often a speaker may say a text."""

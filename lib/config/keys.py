@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from annotated_types import Interval, MinLen
-
 STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
 """How pydantic reads a section (`__pydantic_config__`): no other keys, docstrings as meanings."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InSchema:
     """Entries of the JSON schema that a type alone does not give."""
 
@@ -27,11 +25,23 @@ class InSchema:
         return {**handler(core_schema), **self.entries}
 
 
+def bounds(
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    gt: float | None = None,
+    lt: float | None = None,
+) -> InSchema:
+    """Bound a number: at least, at most, more than, less than."""
+    names = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
+    return InSchema({name: value for name, value in names.items() if value is not None})
+
+
 EXPERT = InSchema({"x-expert": True})
 """Of a key that nobody should need: it is not in the user's file, only in the tables."""
 
-Text = Annotated[str, MinLen(1)]
-Share = Annotated[float, Interval(ge=0, le=1)]
+Text = Annotated[str, InSchema({"minLength": 1})]
+Share = Annotated[float, bounds(ge=0, le=1)]
 # A letter may come with its marks apart.
 SingleCharacter = Annotated[
     str,

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
-
-from lib.config.keys import STRICT, Text
+from lib.config.keys import STRICT, Text, bounds
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class EvaluationSettings:
 
     __pydantic_config__ = STRICT
 
-    clips: Annotated[int, Ge(0)] = 5
+    clips: Annotated[int, bounds(ge=0)] = 5
     """Sentences of the validation split that every speaker says, to compare with the recordings.
 
     Similarity of the speakers, distortion and length are measured. 0 compares nothing.
@@ -48,5 +46,5 @@ class SampleSettings:
 
     texts: tuple[Text, ...] = ()
     """Sentences that every speaker says; none takes some of the validation split."""
-    count: Annotated[int, Ge(1)] = 3
+    count: Annotated[int, bounds(ge=1)] = 3
     """How many sentences, where they come from the validation split."""

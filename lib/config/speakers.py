@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
-
-from lib.config.keys import EXPERT, STRICT, Text
+from lib.config.keys import EXPERT, STRICT, Text, bounds
 
 
 @dataclass(frozen=True)
@@ -14,23 +12,23 @@ class SpeakerSettings:
 
     __pydantic_config__ = STRICT
 
-    count: Literal["auto"] | Annotated[int, Ge(1)] = "auto"
+    count: Literal["auto"] | Annotated[int, bounds(ge=1)] = "auto"
     """Number of speakers; auto finds it."""
-    min_clips: Annotated[int, Ge(1)] = 3
+    min_clips: Annotated[int, bounds(ge=1)] = 3
     """Fewest clips that make a speaker; smaller clusters join the nearest speaker."""
-    similarity_threshold: Annotated[float, Interval(gt=0, le=1)] = 0.90
+    similarity_threshold: Annotated[float, bounds(gt=0, le=1)] = 0.90
     """Similarity (cosine) from which two clusters of clips are one speaker.
 
     Higher splits more. Ward's best split of one speaker gave 0.902 and more in 95% of cases,
     pairs of speakers 0.88 and less in 99%.
     """
-    min_speech: Annotated[float, Ge(0)] = 1.6
+    min_speech: Annotated[float, bounds(ge=0)] = 1.6
     """Seconds of speech from which a clip takes part in the clustering.
 
     Shorter clips are assigned to the nearest speaker afterwards. The window of the speaker encoder
     is 1.6 s.
     """
-    shards: Annotated[int, Interval(ge=1, le=999), EXPERT] = 8
+    shards: Annotated[int, bounds(ge=1, le=999), EXPERT] = 8
     """Files that the speaker embeddings are kept in; adding clips recomputes only what is new."""
     overrides: Text | None = "config/speakers.yaml"
     """File with your corrections of the speakers, read where there is one; null reads none.

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Interval, MinLen
+from lib.config.keys import EXPERT, STRICT, InSchema, bounds
 
-from lib.config.keys import EXPERT, STRICT
-
-Weight = Annotated[float, Ge(0)]
-Beta = Annotated[float, Interval(ge=0, lt=1)]
-Count = Annotated[int, Ge(0)]
-Positive = Annotated[int, Ge(1)]
+Weight = Annotated[float, bounds(ge=0)]
+Beta = Annotated[float, bounds(ge=0, lt=1)]
+Count = Annotated[int, bounds(ge=0)]
+Positive = Annotated[int, bounds(ge=1)]
+Periods = Annotated[tuple[Annotated[int, bounds(ge=2)], ...], InSchema({"minItems": 1})]
 
 
 @dataclass(frozen=True)
@@ -44,24 +43,24 @@ class TrainingSettings:
     200 to 300 for some hours of speech, watched on validation: on noisy recordings an earlier
     epoch often sounds better, which is why the milestones are kept.
     """
-    learning_rate: Annotated[float, Gt(0)] = 1e-4
+    learning_rate: Annotated[float, bounds(gt=0)] = 1e-4
     """Learning rate of generator and discriminator.
 
     Half of it where the voice gets worse instead of better.
     """
-    learning_rate_decay: Annotated[float, Interval(gt=0, le=1), EXPERT] = 0.999875
+    learning_rate_decay: Annotated[float, bounds(gt=0, le=1), EXPERT] = 0.999875
     """Factor of the learning rate per epoch, as in VITS."""
     warmup_steps: Annotated[Count, EXPERT] = 0
     """Steps over which the learning rate rises at the start."""
-    speaker_learning_rate_factor: Annotated[float, Ge(0), EXPERT] = 1.0
+    speaker_learning_rate_factor: Annotated[float, bounds(ge=0), EXPERT] = 1.0
     """Multiple of the learning rate with which the speaker table learns."""
     betas: Annotated[tuple[Beta, Beta], EXPERT] = (0.8, 0.99)
     """Betas of AdamW, as in VITS."""
-    adam_epsilon: Annotated[float, Gt(0), EXPERT] = 1e-9
+    adam_epsilon: Annotated[float, bounds(gt=0), EXPERT] = 1e-9
     """Epsilon of AdamW, as in VITS."""
-    weight_decay: Annotated[float, Ge(0), EXPERT] = 0.01
+    weight_decay: Annotated[float, bounds(ge=0), EXPERT] = 0.01
     """Weight decay of AdamW, as in VITS."""
-    max_grad_norm: Annotated[Annotated[float, Gt(0)] | None, EXPERT] = None
+    max_grad_norm: Annotated[Annotated[float, bounds(gt=0)] | None, EXPERT] = None
     """Norm to which gradients are clipped; null does not clip, as in VITS."""
     mixed_precision: Literal["fp16", "bf16", "fp32"] = "fp16"
     """Arithmetic on the GPU; on the CPU fp16 means fp32.
@@ -72,16 +71,14 @@ class TrainingSettings:
     """Clips per optimizer step, 32 to 64; met exactly, whatever the memory."""
     gradient_accumulation_steps: Literal["auto"] | Positive = "auto"
     """Micro-batches per step; auto takes the fewest, from 2, that fit into memory_gb."""
-    memory_gb: Annotated[float, Gt(0)] = 12
+    memory_gb: Annotated[float, bounds(gt=0)] = 12
     """GPU memory in GB that may be used, whatever the card has."""
-    segment_frames: Annotated[int, Ge(8), EXPERT] = 32
+    segment_frames: Annotated[int, bounds(ge=8), EXPERT] = 32
     """Frames of each clip that the decoder is trained on; 32 are 0.5 s."""
     loss_weights: Annotated[LossWeights, EXPERT] = field(default_factory=LossWeights)
     discriminator_channels: Annotated[Positive, EXPERT] = 16
     """Width of a fresh discriminator; 16 is VITS, and what MMS discriminators have."""
-    discriminator_periods: Annotated[tuple[Annotated[int, Ge(2)], ...], MinLen(1), EXPERT] = (
-        *(2, 3, 5, 7, 11),
-    )
+    discriminator_periods: Annotated[Periods, EXPERT] = (2, 3, 5, 7, 11)
     """Periods of a fresh discriminator's parts, after the one for the raw waveform."""
     discriminator_start_step: Annotated[Count, EXPERT] = 0
     """Steps in which the generator learns without a discriminator.
@@ -91,7 +88,7 @@ class TrainingSettings:
     """
     discriminator_warmup_steps: Annotated[Count, EXPERT] = 200
     """Steps in which a fresh discriminator then learns alone."""
-    ema_decay: Annotated[float, Interval(ge=0, lt=1), EXPERT] = 0.999
+    ema_decay: Annotated[float, bounds(ge=0, lt=1), EXPERT] = 0.999
     """Decay of the moving average of weights that is validated and exported; 0 is off."""
     freeze_text_encoder_epochs: Annotated[Count, EXPERT] = 0
     """Epochs at the start in which the text encoder does not learn, and no new letter."""
@@ -116,7 +113,7 @@ class TrainingSettings:
     """Epochs between milestones, checkpoints that are kept."""
     keep_checkpoints: Literal["all"] | Positive = "all"
     """Milestones to keep: all, or the last so many; the best weights are always kept."""
-    save_minutes: Annotated[float, Gt(0)] = 15
+    save_minutes: Annotated[float, bounds(gt=0)] = 15
     """Minutes between saves within an epoch: what a crash can cost."""
     resume: bool = True
     """Whether training goes on from the newest checkpoint.
