@@ -20,6 +20,6 @@ write_report(
     ),
     title=snakemake.params.source,
     language=snakemake.params.language,
-    file=snakemake.params.file,
+    overrides_file=snakemake.params.overrides,
     output=Path(snakemake.output[0]),
 )
