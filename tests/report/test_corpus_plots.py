@@ -59,11 +59,11 @@ def test_loudness_shows_every_clip_before_and_after(run):
     written = texts(path)
     assert "target -20.5 LUFS" in written
     assert "after, limited by its peak" in written
-    # Before, after, and those of them that the peak held down; the legend's own points besides.
+    # Before, after, and those of them that the peak limits; the legend's own points besides.
     assert [points for points in count_points(path) if points > 1] == [7, 5, 2]
     assert read_description(path)[1] == (
         "7 clips from -40.0 to -34.0 LUFS were brought to -20.5 LUFS. "
-        "2 clips stayed below: their peaks were full."
+        "2 clips stayed below: their peaks are at the ceiling."
     )
 
 

@@ -312,6 +312,16 @@ def test_the_lines_are_what_the_workflow_reads(run, browser, tmp_path):
     assert judge(overrides, clips, known).merged == {"spk003": "spk001"}
 
 
+def test_whatever_a_name_is_the_lines_hold_it_as_a_text(run, browser):
+    path, _ = write(run.write())
+    browser.open(path.as_uri())
+    names = ["Amina", "spk_1.a-b", "007", "1e3", "no", "True", "null", "~", "a: b", "# c", "'d'"]
+    names += ['"e"', "é", "-", "[f]", "*g", "y", "0x1f", "2024-01-01", "h\\i", ".nan", "_"]
+    lines = browser.run(f"writeList({json.dumps(names)})")
+    assert yaml.safe_load(lines) == names
+    assert lines.startswith("[Amina, spk_1.a-b, ")
+
+
 def test_lines_can_be_pasted_under_earlier_ones(run, browser, tmp_path):
     run.clips_per_speaker = {f"spk00{n}": 3 for n in range(4)}
     path, _ = write(run.write())
