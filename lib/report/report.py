@@ -258,7 +258,7 @@ def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
         for what, found in measured.items()
         if speaker in found
     ]
-    columns = ("speaker", "audio", "sentences understood", "words understood")
+    columns = ("speaker", "audio", "sentences", "words")
     columns += ("own similarity", "other similarity", "distortion", "length ratio")
     nothing = "No clip was held out of the training, or evaluation.clips is 0."
     return Table.cut(columns, rows, nothing, "quality/")
