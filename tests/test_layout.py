@@ -32,7 +32,7 @@ ROOMS = {
     "synthesis": {"vits", "text", "base_model", "corpus"},
     "evaluation": {"vits", "synthesis", "speakers", "text", "audio", "base_model", "corpus"},
     "report": {"vits", "audio", "text", "speakers", "dataset", "synthesis", "evaluation"},
-    "review": {"report", "audio", "speakers"},
+    "review": {"report", "audio", "speakers", "corpus", "dataset"},
 }
 SHARED = {
     "commands",

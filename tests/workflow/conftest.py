@@ -84,7 +84,7 @@ class Project:
             jobs = Counter(
                 re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", self.log(done.stdout))
             )
-        for target in ("all", "dataset", "audition"):
+        for target in ("all", "dataset", "speaker_review"):
             jobs.pop(target, None)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
