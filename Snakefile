@@ -1,5 +1,4 @@
-# From recordings with transcripts to a fine-tuned text-to-speech voice.
-# Path grammar: <results> is the configuration key `output`; below it
+# From recordings with transcripts to a voice. Below <results>, configuration key `output`, are
 #   source/                     what was found in the user's source (read when the DAG is built)
 #   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
 #   embeddings/{shard}.parquet  speaker embeddings; a clip's shard follows from its id
@@ -7,7 +6,7 @@
 #   fetched_base/ text/         the base model as it was found; what is trained of every transcript
 #   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
-#   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
+#   model/ samples/ report/     the voice, sentences spoken by it, plots and report
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version
 
@@ -38,7 +37,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 
 
-# The default target: the voice, samples of every speaker and the report.
+# The voice, samples of every speaker and the report.
 rule all:
     default_target: True
     input:
@@ -54,7 +53,7 @@ rule dataset:
         "<results>/dataset",
 
 
-# Everything up to the page on which the user listens to the speakers and corrects them.
+# Up to the page on which the user listens to the speakers and corrects them.
 rule speaker_review:
     input:
         "<results>/speakers/review.html",

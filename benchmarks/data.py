@@ -68,7 +68,7 @@ def measure_embedding(scratch: Path, num_clips: int) -> None:
         (f"windows of many clips in one batch (cosine at least {likeness:.6f})", f"{ours:.1f}", ""),
         ("resemblyzer, clip by clip", f"{theirs:.1f}", f"{ours / theirs:.2f}"),
     ]
-    print_table((f"voice vectors of {num_clips} clips of 1-8 s", "seconds", "ratio"), rows)
+    print_table((f"speaker embeddings of {num_clips} clips of 1-8 s", "seconds", "ratio"), rows)
 
 
 def main() -> None:

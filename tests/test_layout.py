@@ -269,7 +269,7 @@ def test_commands_and_paths_of_the_documents_exist(path):
 
 def test_the_configuration_in_the_readme_is_valid(tmp_path):
     from lib.config.validate import complete_settings
-    from lib.speakers.overrides import parse_overrides
+    from lib.speakers.overrides_file import read_overrides
 
     schemas = {
         name: yaml.safe_load((ROOT / f"workflow/schemas/{name}.schema.yaml").read_text("utf-8"))
@@ -279,7 +279,7 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path):
     example, word = blocks
     complete_settings(yaml.safe_load(example), schemas["config"])
     (tmp_path / "speakers.yaml").write_text(word, "utf-8")
-    said = parse_overrides(str(tmp_path / "speakers.yaml"), schemas["speakers"])
+    said = read_overrides(str(tmp_path / "speakers.yaml"), schemas["speakers"])
     assert said.names and said.merge and said.assign and said.split
     assert all(said.exclude.values())
 

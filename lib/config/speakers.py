@@ -1,7 +1,7 @@
 """Section `speakers`: who is who."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from lib.config.keys import EXPERT, STRICT, Text, bounds
 
@@ -36,3 +36,8 @@ class SpeakerSettings:
     Names, merges, clips to move, to split off and to leave out. README.md, "Correcting speakers",
     has its lines.
     """
+
+    def describe_clustering(self) -> dict[str, Any]:
+        """Return the values that decide the clusters."""
+        keys = ("count", "min_clips", "similarity_threshold", "min_speech")
+        return {key: getattr(self, key) for key in keys}

@@ -122,7 +122,7 @@ def find_mixed_speakers(candidates: Candidates, settings: DatasetSettings) -> It
     """Find clips that begin with one speaker and end with another."""
     least = settings.min_intra_clip_similarity
     for candidate in candidates:
-        similarity = candidate.speaker.agreement
+        similarity = candidate.speaker.intra_clip_similarity
         if similarity is not None and similarity < least:
             yield candidate.reject(
                 "mixed_speakers",

@@ -153,7 +153,7 @@ def write_report(
         "speakers": _list_speakers(accepted, registry),
         "suggestions": [
             {"text": describe_suggestion(row, names), "lines": row["lines"]}
-            for row in registry["doubts"]
+            for row in registry["review_suggestions"]
         ],
         "characters": _list_characters(characters),
         "characters_summary": _summarise_characters(characters),

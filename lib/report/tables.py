@@ -85,8 +85,8 @@ def describe_suggestion(suggestion: Mapping[str, Any], names: Mapping[str, str])
     sizes = " and ".join(f"{len(group):,}" for group in suggestion["groups"])
     clips = "; ".join(", ".join(group[:3]) for group in suggestion["groups"])
     texts = {
-        "two_voices": f"{concerned} may be more than one speaker",
-        "one_voice": f"{concerned} may be the same speaker",
+        "several_speakers": f"{concerned} may be more than one speaker",
+        "one_speaker": f"{concerned} may be the same speaker",
     }
     text = texts.get(suggestion["reason"], f"{concerned}: {suggestion['reason']}")
     return f"{text}: groups of {sizes} clips, for example {clips}. Speaker ids do not change."

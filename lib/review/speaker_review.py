@@ -103,7 +103,7 @@ def write_speaker_review(
     file, hint = find_overrides_file(overrides_file)
     registry = read_json(paths.registry)
     items = collect_items(paths, texts, registry, min_confidence, min_intra_clip_similarity)
-    groups = [group for row in registry["doubts"] for group in row["groups"]]
+    groups = [group for row in registry["review_suggestions"] for group in row["groups"]]
     with_sound = choose_sounds(items, groups)
     listed = choose_listed(items, with_sound)
     sounds = _embed_sounds(listed, set(with_sound), paths.clips)
@@ -154,7 +154,7 @@ def collect_items(
         row["clip"]: (float(row["x"]), float(row["y"])) for row in read_table(paths.speaker_map)
     }
     excluded = read_excluded(paths.excluded)
-    outliers = _find_outliers(registry["doubts"])
+    outliers = _find_outliers(registry["review_suggestions"])
     items = []
     for clip, row in read_assignments(paths.assignments).items():
         item = Item(
@@ -166,7 +166,10 @@ def collect_items(
             _shorten(texts[clip]),
             clip in excluded,
         )
-        is_mixed = row.agreement is not None and row.agreement < min_intra_clip_similarity
+        is_mixed = (
+            row.intra_clip_similarity is not None
+            and row.intra_clip_similarity < min_intra_clip_similarity
+        )
         item.reasons += [UNCERTAIN] * (row.confidence < min_confidence)
         item.reasons += [OUTLIER] * (clip in outliers)
         item.reasons += [MIXED] * is_mixed
@@ -179,7 +182,7 @@ def _find_outliers(suggestions: Iterable[Mapping[str, Any]]) -> set[str]:
     return {
         clip
         for suggestion in suggestions
-        if suggestion["reason"] == "two_voices"
+        if suggestion["reason"] == "several_speakers"
         for group in sorted(suggestion["groups"], key=len)[:-1]
         for clip in group
     }
@@ -194,7 +197,7 @@ def _list_suggestions(registry: Mapping[str, Any]) -> list[dict[str, Any]]:
             "lines": row["lines"],
             "clips": [clip for group in row["groups"] for clip in group],
         }
-        for row in registry["doubts"]
+        for row in registry["review_suggestions"]
     ]
 
 

@@ -1,7 +1,7 @@
-"""How many voices, and whose is each clip: agglomerative clustering of voice vectors.
+"""Agglomerative clustering of speaker embeddings: how many clusters there are, and whose clips.
 
-Ward's tree says which clips belong together; whether two branches are one voice or two is decided
-by `likeness`, the same question at every fork, so that "one speaker" needs no rule of its own.
+Ward's tree says which clips belong together. `similarity` decides at every fork of the tree whether
+the two branches are one cluster or two. A corpus of one speaker therefore needs no special case.
 """
 
 import logging
@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
+from sklearn.decomposition import PCA
+
+from lib.config.speakers import SpeakerSettings
 
 logger = logging.getLogger(__name__)
 
 # Two clips of one speaker have a cosine of about 0.8. One clip of such evidence stands beside
-# what a group shows itself, or the likeness of two or three clips would be chance.
+# what a group shows itself, or the similarity of two or three clips would be chance.
 USUAL_COHESION = 0.8
 
 # Ward's tree needs memory and time by the square of its leaves: 6,000 take seconds and 0.3 GB.
@@ -22,7 +25,7 @@ USUAL_COHESION = 0.8
 MAX_LEAVES = 6000
 BUNDLE_SIZE = 8
 
-# Where the number of voices is given: how the likeness that makes one voice is moved to meet it.
+# Where the number of clusters is given: how the similarity threshold is moved to meet it.
 HIGHER = np.arange(1, 40) * 0.01
 LOWER = np.arange(1, 60) * -0.01
 
@@ -31,42 +34,16 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakerSettings:
-    """How speakers are told apart (config section `speakers`).
+class Group:
+    """A group of clips.
 
     Attributes
     ----------
-    count
-        Number of voices in the corpus, or `auto` to find it.
-    min_clips
-        Fewest clips of enough speech that make a speaker; smaller groups join the nearest one.
-    same_voice
-        Likeness from which two groups of clips are one voice. Ward's best split of one speaker
-        gave 0.902 and more in 95% of cases, pairs of speakers 0.88 and less in 99%.
-    min_speech
-        Seconds of speech from which a clip takes part in finding the voices; shorter ones are
-        attached to the nearest voice afterwards. The encoder's window is 1.6 s.
+    size
+        Number of clips.
+    total
+        `(256,) float64`, the sum of their embeddings.
     """
-
-    count: int | str = "auto"
-    min_clips: int = 3
-    same_voice: float = 0.90
-    min_speech: float = 1.6
-
-    def __post_init__(self) -> None:
-        if self.count != "auto" and (not isinstance(self.count, int) or self.count < 1):
-            raise ValueError(
-                f"speakers.count is {self.count!r}; expected 'auto' or a whole number from 1"
-            )
-        if self.min_clips < 1:
-            raise ValueError(f"speakers.min_clips is {self.min_clips}; expected 1 or more")
-        if not 0 < self.same_voice <= 1:
-            raise ValueError(f"speakers.same_voice is {self.same_voice}; expected 0 to 1")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Clips that were put together: how many, and the sum of their vectors."""
 
     size: int
     total: np.ndarray
@@ -76,30 +53,32 @@ class Group:
 
     @property
     def cohesion(self) -> float:
-        """Mean cosine between two different clips, drawn to the usual by one clip's weight."""
+        """Mean cosine of two different clips; `USUAL_COHESION` counts as one clip more."""
         distinct = (self.total @ self.total - self.size) / self.size
         return max((distinct + USUAL_COHESION) / self.size, 1e-6)
 
 
-def likeness(one: Group, other: Group) -> float:
-    """Return how alike two groups' voices are: the cosine of their centroids, free of noise.
+def similarity(one: Group, other: Group) -> float:
+    """Return the similarity of two groups: the cosine of their centroids, corrected for noise.
 
     A centroid of few clips is noisy, and noise lowers the plain cosine: halves of one speaker with
-    five clips look as different as two speakers with fifty. So the mean cosine across the groups
-    is set against those within them, counting pairs of different clips only; what chance adds to
-    a centroid cancels out. One voice gives 1, whatever the number of clips.
+    five clips look as different as two speakers with fifty. The mean cosine across the groups is
+    therefore divided by those within them, which count pairs of different clips only. Two groups of
+    one speaker give 1, whatever the number of clips.
     """
     across = one.total @ other.total / (one.size * other.size)
     return float(across / np.sqrt(one.cohesion * other.cohesion))
 
 
-def find_voices(vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettings) -> np.ndarray:
-    """Give every clip the number of its voice.
+def cluster_embeddings(
+    vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettings
+) -> np.ndarray:
+    """Return the cluster of every clip.
 
     Parameters
     ----------
     vectors
-        `(num_clips, 256)`, rows of length one.
+        `(num_clips, 256)`, speaker embeddings, rows of length one.
     voiced
         `(num_clips,)`, seconds of speech.
     settings
@@ -108,7 +87,12 @@ def find_voices(vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettin
     Returns
     -------
     numpy.ndarray
-        `(num_clips,) int64`, from 0, the voice with most clips first.
+        `(num_clips,) int64`, numbers from 0, the cluster with most clips first.
+
+    Raises
+    ------
+    ValueError
+        If `settings.count` is more than the clips, or than the clusters that they can form.
     """
     vectors = vectors.astype(np.float64)
     _check_count(len(vectors), settings)
@@ -124,11 +108,19 @@ def find_voices(vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettin
     return _number_by_size(np.argmax(vectors @ centroids.T, axis=1))
 
 
+def project_embeddings(vectors: np.ndarray) -> np.ndarray:
+    """Return the place of every embedding on the plane of largest variance, `(num_clips, 2)`."""
+    if len(vectors) < 2:
+        return np.zeros((len(vectors), 2))
+    # By default the solver depends on the size and may be random: the map would move between runs.
+    return PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors)
+
+
 def _check_count(num_clips: int, settings: SpeakerSettings) -> None:
     if settings.count != "auto" and settings.count > num_clips:
         raise ValueError(
             f"speakers.count is {settings.count}, but only {num_clips} clips can be clustered: "
-            "set it to 'auto' or to the number of voices in these clips"
+            "set it to 'auto' or to the number of speakers in these clips"
         )
 
 
@@ -164,8 +156,8 @@ def _condense(vectors: np.ndarray) -> list[Group]:
     """Return one group a clip, or bundles of nearly equal clips where there are too many."""
     if len(vectors) <= MAX_LEAVES:
         return [Group(1, vector) for vector in vectors]
-    # Any order but that of the ids, which often are sorted by speaker: a block then meets many
-    # clips of each voice.
+    # Ids are often sorted by speaker. In a random order a block has clips of many speakers, and
+    # many clips of each.
     order = np.random.default_rng(0).permutation(len(vectors))
     bundles = []
     for block in np.array_split(order, -(-len(order) // MAX_LEAVES)):
@@ -177,15 +169,16 @@ def _condense(vectors: np.ndarray) -> list[Group]:
 
 
 def _find_groups(tree: _Tree, vectors: np.ndarray, settings: SpeakerSettings) -> list[Group]:
-    """Return one group a voice; a given count moves the likeness that counts as one voice."""
-    groups = _settle(tree, vectors, settings.same_voice, settings.min_clips)
+    """Return one group a cluster; for a given count the similarity threshold is moved."""
+    threshold = settings.similarity_threshold
+    groups = _settle(tree, vectors, threshold, settings.min_clips)
     if settings.count == "auto" or len(groups) == settings.count:
         return groups
     too_many = len(groups) > settings.count
-    # The least number of groups above the count: too few cannot be divided, too many can be merged.
+    # Too many groups can be merged, too few cannot be divided: keep the fewest above the count.
     nearest = groups if too_many else None
-    for same_voice in (settings.same_voice + (LOWER if too_many else HIGHER)).tolist():
-        groups = _settle(tree, vectors, same_voice, settings.min_clips)
+    for moved in (threshold + (LOWER if too_many else HIGHER)).tolist():
+        groups = _settle(tree, vectors, moved, settings.min_clips)
         if len(groups) >= settings.count and (nearest is None or len(groups) < len(nearest)):
             nearest = groups
         if len(groups) == settings.count or (len(groups) > settings.count) != too_many:
@@ -195,15 +188,15 @@ def _find_groups(tree: _Tree, vectors: np.ndarray, settings: SpeakerSettings) ->
             f"speakers.count is {settings.count}, but the clips do not fall into as many groups "
             f"of {settings.min_clips} clips and more (speakers.min_clips): lower one of the two"
         )
-    return _merge_alike(nearest, -np.inf, settings.count)
+    return _merge_similar(nearest, -np.inf, settings.count)
 
 
-def _one_voice_branches(tree: _Tree, same_voice: float) -> list[Group]:
-    """Cut the tree into the largest branches that hold one voice at every fork inside."""
+def _single_speaker_branches(tree: _Tree, threshold: float) -> list[Group]:
+    """Cut the tree into the largest branches whose every fork joins one speaker's clips."""
     whole = [True] * tree.num_leaves
     for left, right in tree.children:
-        alike = likeness(tree.nodes[left], tree.nodes[right]) >= same_voice
-        whole.append(whole[left] and whole[right] and alike)
+        similar = similarity(tree.nodes[left], tree.nodes[right]) >= threshold
+        whole.append(whole[left] and whole[right] and similar)
     branches, todo = [], [len(tree.nodes) - 1]
     while todo:
         node = todo.pop()
@@ -214,11 +207,11 @@ def _one_voice_branches(tree: _Tree, same_voice: float) -> list[Group]:
     return branches
 
 
-def _settle(tree: _Tree, vectors: np.ndarray, same_voice: float, min_clips: int) -> list[Group]:
-    """Cut the tree, merge groups that are one voice, and let clips move to the nearest."""
-    groups = _one_voice_branches(tree, same_voice)
+def _settle(tree: _Tree, vectors: np.ndarray, threshold: float, min_clips: int) -> list[Group]:
+    """Cut the tree, merge groups that are one speaker, and move clips to the nearest group."""
+    groups = _single_speaker_branches(tree, threshold)
     for _ in range(ROUNDS):
-        groups = _drop_tiny(_merge_alike(groups, same_voice), min_clips)
+        groups = _drop_tiny(_merge_similar(groups, threshold), min_clips)
         centroids = _unit(np.array([group.total for group in groups]))
         nearest = np.argmax(vectors @ centroids.T, axis=1)
         members = [np.flatnonzero(nearest == number) for number in range(len(groups))]
@@ -226,24 +219,24 @@ def _settle(tree: _Tree, vectors: np.ndarray, same_voice: float, min_clips: int)
     return _drop_tiny(groups, min_clips)
 
 
-def _merge_alike(groups: list[Group], same_voice: float, fewest: int = 1) -> list[Group]:
-    """Merge the two most alike groups until no two are one voice, or only `fewest` are left."""
+def _merge_similar(groups: list[Group], threshold: float, fewest: int = 1) -> list[Group]:
+    """Merge the two most similar groups, until none reach the threshold or `fewest` are left."""
     groups = list(groups)
-    table = _likeness_table(groups)
+    table = _similarity_table(groups)
     for _ in range(len(groups) - fewest):
         one, other = np.unravel_index(np.argmax(table), table.shape)
-        if table[one, other] < same_voice:
+        if table[one, other] < threshold:
             break
         groups[one], groups[other] = groups[one] + groups[other], None
         table[other, :] = table[:, other] = -np.inf
         for number, group in enumerate(groups):
             if group is not None and number != one:
-                table[one, number] = table[number, one] = likeness(groups[one], group)
+                table[one, number] = table[number, one] = similarity(groups[one], group)
     return [group for group in groups if group is not None]
 
 
-def _likeness_table(groups: Sequence[Group]) -> np.ndarray:
-    """Return `likeness` of every two groups, `(num_groups, num_groups)`."""
+def _similarity_table(groups: Sequence[Group]) -> np.ndarray:
+    """Return `similarity` of every two groups, `(num_groups, num_groups)`."""
     sizes = np.array([group.size for group in groups])
     scale = sizes * np.sqrt([group.cohesion for group in groups])
     totals = np.array([group.total for group in groups]) / scale[:, None]
@@ -253,11 +246,11 @@ def _likeness_table(groups: Sequence[Group]) -> np.ndarray:
 
 
 def _drop_tiny(groups: list[Group], min_clips: int) -> list[Group]:
-    """Leave out groups under `min_clips`; where all are, everything is one voice."""
+    """Leave out groups of less than `min_clips`; if all are that small, return one of them all."""
     kept = [group for group in groups if group.size >= min_clips]
     if kept:
         return kept
-    logger.warning("no voice has %d clips: all clips are taken for one speaker", min_clips)
+    logger.warning("no cluster has %d clips: all clips are taken for one speaker", min_clips)
     whole = groups[0]
     for group in groups[1:]:
         whole = whole + group
@@ -265,7 +258,7 @@ def _drop_tiny(groups: list[Group], min_clips: int) -> list[Group]:
 
 
 def _number_by_size(labels: np.ndarray) -> np.ndarray:
-    """Renumber labels from 0: most clips first, the earlier first clip first among equals."""
+    """Renumber from 0, most clips first; of equal sizes the one whose first clip is earlier."""
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
     order = np.lexsort((first, -counts))
     numbers = np.empty(values.max() + 1, dtype=np.int64)

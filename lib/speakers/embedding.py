@@ -1,7 +1,7 @@
-"""Voice vectors of clips, with resemblyzer's encoder.
+"""Speaker embeddings of clips, computed by resemblyzer's encoder.
 
-The only module that imports resemblyzer, and only when there is something to embed: the import
-alone takes two seconds and pulls in librosa and torch.
+No other module imports resemblyzer. This one imports it only when there is something to embed: the
+import takes two seconds and pulls in librosa and torch.
 """
 
 import hashlib
@@ -35,9 +35,15 @@ MIN_PART = 2
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """The mel windows of one clip, `(num_windows, 160, 40) float32`, and what is known of it.
+    """The mel windows of one clip, and what is known of it.
 
-    A clip too short to fill one window has a second one in `looped`: its speech repeated.
+    Attributes
+    ----------
+    mels
+        `(num_windows, 160, 40) float32`.
+    tiled
+        `(1, 160, 40) float32`, a window of the speech repeated, of a clip that is too short to fill
+        one; `(0, 160, 40)` of any other clip.
     """
 
     clip: str
@@ -45,7 +51,7 @@ class _Windows:
     duration: float
     voiced: float
     mels: np.ndarray
-    looped: np.ndarray
+    tiled: np.ndarray
 
 
 def embed_clips(
@@ -58,26 +64,27 @@ def embed_clips(
     device: str | None = None,
     code: str = "",
 ) -> None:
-    """Write the voice vector of every clip that has sound into `shard`.
+    """Write the speaker embedding of every clip that has samples into `shard`.
 
     Parameters
     ----------
     wavs
-        PCM16 mono WAV file of each clip. Clips without samples (rejected ones) are left out.
+        PCM16 mono WAV file of each clip, by clip. Clips without samples (rejected ones) are left
+        out.
     shard
         Parquet file to write.
     previous
-        Earlier version of the shard: vectors of WAV files whose bytes did not change are kept,
+        Earlier version of the shard. Embeddings of WAV files whose bytes did not change are kept,
         if they were computed with the same code, encoder and settings.
     sample_rate
-        Of the WAV files.
+        Of the WAV files, in Hz.
     threads
         CPU threads for the encoder.
     device
-        `cpu` or `cuda`; None takes a GPU where torch sees one. One that cannot be used, or has no
-        room, is passed over with a warning.
+        `cpu` or `cuda`; None takes a GPU where torch sees one. Where it cannot be used, or has no
+        memory left, a warning is logged and the CPU is used.
     code
-        Digest of the code that computes vectors.
+        Digest of the code that computes embeddings.
     """
     made_with = _describe_making(sample_rate, code)
     known = _read_previous(previous, made_with)
@@ -93,7 +100,7 @@ def embed_clips(
     embedded = list(_embed(sounding, sample_rate, threads, device)) if changed else []
     write_shard(shard, kept + embedded, made_with)
     logger.info(
-        "%s: %d vectors kept, %d computed, %d clips without samples",
+        "%s: %d embeddings kept, %d computed, %d clips without samples",
         shard.name,
         len(kept),
         len(embedded),
@@ -102,13 +109,13 @@ def embed_clips(
 
 
 def wav_digest(wav: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the hex SHA-256 digest of a file's bytes."""
     with wav.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _describe_making(sample_rate: int, code: str) -> str:
-    """Return what a vector depends on besides its clip."""
+    """Return what an embedding depends on besides its clip."""
     made_with = {
         "code": code,
         "encoder": f"Resemblyzer {version('Resemblyzer')}",
@@ -126,8 +133,8 @@ def _read_previous(previous: Path | None, made_with: str) -> dict[str, Embedding
             return {}
         return read_shard(previous)
     except ValueError as error:
-        # Only a cache: what cannot be read is computed again.
-        logger.warning("earlier vectors are not used: %s", error)
+        # It is only a cache: what cannot be read is computed again.
+        logger.warning("earlier embeddings are not used: %s", error)
         return {}
 
 
@@ -171,11 +178,11 @@ def _load_encoder(device: str | None):
     if device == "cuda":
         try:
             encoder = VoiceEncoder("cuda", verbose=False).eval()
-            logger.info("voice vectors are computed on the GPU")
+            logger.info("speaker embeddings are computed on the GPU")
             return encoder
         # torch without CUDA says so with an AssertionError.
         except (RuntimeError, AssertionError) as error:
-            logger.warning("no usable GPU (%s): voice vectors are computed on the CPU", error)
+            logger.warning("no usable GPU (%s): speaker embeddings are computed on the CPU", error)
     return VoiceEncoder("cpu", verbose=False).eval()
 
 
@@ -191,19 +198,19 @@ def _cut_windows(clip: str, digest: str, samples: np.ndarray, sample_rate: int) 
     missing = max(0, wav_slices[-1].stop - len(speech))
     mel = wav_to_mel_spectrogram(np.pad(speech, (0, missing)))
     mels = np.stack([mel[window] for window in mel_slices])
-    looped = mels[:0]
+    tiled = mels[:0]
     if len(speech) < wav_slices[0].stop:
         repeated = np.resize(speech, wav_slices[0].stop)
-        looped = wav_to_mel_spectrogram(repeated)[None, : mels.shape[1]]
+        tiled = wav_to_mel_spectrogram(repeated)[None, : mels.shape[1]]
     duration = len(samples) / sample_rate
-    return _Windows(clip, digest, duration, voiced / sampling_rate, mels, looped)
+    return _Windows(clip, digest, duration, voiced / sampling_rate, mels, tiled)
 
 
 def _find_speech(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
     """Return the speech in a clip at 16 kHz, and how many samples of it were found.
 
-    Where the voice activity detector finds nothing the whole clip stands for itself: a whisper or
-    a very short clip still gets a vector, and zero seconds of speech tell how far to trust it.
+    Where the voice activity detector finds nothing, the whole clip is returned: a whisper or a very
+    short clip still gets an embedding, and its zero seconds of speech tell how far to trust it.
     """
     from resemblyzer import preprocess_wav, sampling_rate
 
@@ -218,31 +225,44 @@ def _find_speech(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int
 
 
 def _encode(encoder, clips: list[_Windows]) -> Iterator[Embedding]:
-    """Run one batch through the encoder; a clip's vector is the mean of its windows'."""
+    """Run one batch through the encoder; a clip's embedding is the mean of its windows'."""
     import torch
 
-    stacks = [stack for item in clips for stack in (item.mels, item.looped)]
+    stacks = [stack for item in clips for stack in (item.mels, item.tiled)]
     mels = torch.from_numpy(np.concatenate(stacks))
     with torch.inference_mode():
         chunks = [encoder(part.to(encoder.device)).cpu() for part in mels.split(2 * BATCH_WINDOWS)]
     ends = np.cumsum([len(stack) for stack in stacks])
     parts = iter(np.split(torch.cat(chunks).numpy(), ends[:-1]))
     for item in clips:
-        windows, looped = next(parts), next(parts)
+        windows, tiled = next(parts), next(parts)
         vector = _average(windows)
-        repeated = _average(looped) if len(looped) else vector
-        agreement = measure_agreement(windows)
         yield Embedding(
-            item.clip, item.digest, item.duration, item.voiced, vector, repeated, agreement
+            item.clip,
+            item.digest,
+            item.duration,
+            item.voiced,
+            vector,
+            _average(tiled) if len(tiled) else vector,
+            measure_intra_clip_similarity(windows),
         )
 
 
-def measure_agreement(windows: np.ndarray) -> float | None:
-    """Return the likeness of a clip's beginning and end, split where they are most unlike.
+def measure_intra_clip_similarity(windows: np.ndarray) -> float | None:
+    """Return the similarity of a clip's two parts, split where they differ most.
 
-    The cosine of their mean vectors, of `(num_windows, 256) float32` windows in order. Either
-    part has two windows or more: a single one of one voice can be as far from the rest as another
-    voice is. None for a clip that does not have four, which takes 3.5 s of speech.
+    It is the cosine of the mean embeddings of the parts. Either part has two windows or more: a
+    single window of one speaker can be as far from the rest as another speaker is.
+
+    Parameters
+    ----------
+    windows
+        `(num_windows, 256) float32`, the embeddings of the clip's windows in order.
+
+    Returns
+    -------
+    float or None
+        From -1 to 1; None for a clip of less than four windows, which are 3.5 s of speech.
     """
     splits = range(MIN_PART, len(windows) - MIN_PART + 1)
     pairs = ((_average(windows[:at]), _average(windows[at:])) for at in splits)

@@ -1,4 +1,4 @@
-"""The durable record of who is who: speaker ids never move and are never given twice."""
+"""The durable record of speakers: their ids never move and are never given twice."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -7,7 +7,10 @@ from typing import Any
 
 from lib.files import read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
+# What format 1 called the keys of `settings` and of a speaker.
+_RENAMED_SETTINGS = {"same_voice": "similarity_threshold"}
+_RENAMED_FIELDS = {"given": "split_name"}
 
 
 class RegistryError(ValueError):
@@ -16,32 +19,32 @@ class RegistryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """One voice.
+    """One speaker.
 
     Attributes
     ----------
     name
         For people: the source's label or the user's name if there is one, else the id.
     label
-        The source's own label, or None for a voice that was found.
+        The source's own label, or None for a speaker that was found by clustering.
     clips
         Number of clips; a speaker without any keeps its id.
     centroid
-        Mean direction of its clips' vectors, of length one.
-    given
-        The name under which the user split this voice off, or None.
+        256 numbers: the mean direction of the embeddings of its clips, of length one.
+    split_name
+        The name under which the user split this speaker off, or None.
     """
 
     name: str
     label: str | None
     clips: int
     centroid: tuple[float, ...]
-    given: str | None = None
+    split_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whose voice a clip was found to be, and the digest of the WAV file that was judged."""
+    """The speaker that was found for a clip, and the digest of the WAV file at that time."""
 
     speaker: str
     digest: str
@@ -74,30 +77,46 @@ def speaker_id(number: int) -> str:
     return f"spk{number:03d}"
 
 
-def without_voices(registry: Registry, splits: Collection[str]) -> Registry:
-    """Return the record without the voices that the user once split off, but for `splits`.
+def drop_abandoned_splits(registry: Registry, split_names: Collection[str]) -> Registry:
+    """Return the record without speakers that the user split off once, but does no longer.
 
-    Their clips are judged again. The numbers of these voices stay taken.
+    Their clips have no earlier decision then. The numbers of these speakers stay taken.
+
+    Parameters
+    ----------
+    split_names
+        Names under which the user splits speakers off now.
     """
-    void = {key for key, row in registry.speakers.items() if row.given and row.given not in splits}
+    abandoned = {
+        key
+        for key, row in registry.speakers.items()
+        if row.split_name and row.split_name not in split_names
+    }
     return replace(
         registry,
-        speakers={key: row for key, row in registry.speakers.items() if key not in void},
-        decisions={c: row for c, row in registry.decisions.items() if row.speaker not in void},
+        speakers={key: row for key, row in registry.speakers.items() if key not in abandoned},
+        decisions={c: row for c, row in registry.decisions.items() if row.speaker not in abandoned},
     )
 
 
-def list_names(registry: Registry, splits: Collection[str]) -> dict[str, str]:
-    """Return the name of every speaker who is not gone by the user's word, by id."""
-    return {key: row.name for key, row in without_voices(registry, splits).speakers.items()}
+def list_names(registry: Registry, split_names: Collection[str]) -> dict[str, str]:
+    """Return the name of every speaker by id, without abandoned splits."""
+    kept = drop_abandoned_splits(registry, split_names)
+    return {key: row.name for key, row in kept.speakers.items()}
 
 
 def load_registry(path: Path) -> Registry:
-    """Read the record; without a file no speaker is known yet."""
+    """Read the record, of this format or the one before; without a file no speaker is known yet.
+
+    Raises
+    ------
+    RegistryError
+        If the file is damaged or of another format.
+    """
     if not path.exists():
         return Registry()
     try:
-        value = read_json(path)
+        value = _upgrade(read_json(path))
         registry = Registry(
             next_number=int(value["next_number"]),
             settings=dict(value["settings"]),
@@ -107,7 +126,7 @@ def load_registry(path: Path) -> Registry:
             },
             decisions={clip: Decision(*row) for clip, row in value["clips"].items()},
         )
-        _check(value["format"], registry)
+        _check(registry)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
             f"{path}: the record of speaker ids is damaged ({type(error).__name__}: {error}). "
@@ -133,9 +152,27 @@ def save_registry(path: Path, registry: Registry) -> None:
     )
 
 
-def _check(version: int, registry: Registry) -> None:
-    if version != FORMAT:
-        raise ValueError(f"its format is {version}, this version of the workflow reads {FORMAT}")
+def _upgrade(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file in the present format."""
+    if value["format"] == FORMAT:
+        return value
+    if value["format"] != 1:
+        raise ValueError(
+            f"its format is {value['format']}, this version of the workflow reads 1 and {FORMAT}"
+        )
+    return {
+        **value,
+        "format": FORMAT,
+        "settings": _rename(value["settings"], _RENAMED_SETTINGS),
+        "speakers": {key: _rename(row, _RENAMED_FIELDS) for key, row in value["speakers"].items()},
+    }
+
+
+def _rename(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in row.items()}
+
+
+def _check(registry: Registry) -> None:
     missing = {row.speaker for row in registry.decisions.values()} - registry.speakers.keys()
     if missing:
         raise ValueError(f"clips belong to {sorted(missing)[0]}, which is not among the speakers")

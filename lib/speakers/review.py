@@ -1,43 +1,46 @@
-"""How sure the assignment is, and what the clustering now sees otherwise."""
+"""What a person should review: how sure each assignment is, and where the clusters differ."""
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import yaml
 
 logger = logging.getLogger(__name__)
 
-# A clip with no other voice to compare with is held against one as near as two people's voices
-# usually are (median of 300 pairs: 0.61).
-OTHER_VOICE = 0.6
+# The cosine of a clip with another speaker is taken to be this at least. It is what two people
+# usually have (median of 300 pairs: 0.61), and stands in where there is no other speaker.
+OTHER_SPEAKER = 0.6
 
-# How much nearer to its own voice than to the next a clip must be for full confidence.
+# How much nearer to its own speaker than to the next a clip must be for full confidence.
 FULL_MARGIN = 0.15
 
 # A message has room for so many clips.
 MAX_LISTED = 40
 
-# Fewer of a speaker's clips than this share that cluster elsewhere are strays, not a second voice.
-DOUBTFUL_SHARE = 0.2
+# A speaker's clips in another cluster that are less than this share are outlier clips, not a second
+# speaker.
+OUTLIER_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something the clustering now sees otherwise; told to the user, never acted upon.
+class ReviewSuggestion:
+    """Speakers and clusters that differ. It is told to the user and changes no id.
 
     Attributes
     ----------
     reason
-        `two_voices` (of one speaker) or `one_voice` (of several).
+        `several_speakers` if a speaker has several clusters, `one_speaker` if a cluster has several
+        speakers.
     speakers
-        Whom it concerns.
+        Ids of the speakers concerned.
     groups
-        The clips as the clustering would group them now.
+        The clips concerned, by cluster or by speaker.
     lines
-        What to write into the user's file if it is so.
+        What to write into the user's file if the clusters are right.
     """
 
     reason: str
@@ -49,10 +52,10 @@ class Doubt:
 def rate_confidence(
     vectors: np.ndarray, speakers: Sequence[str], certain: np.ndarray
 ) -> np.ndarray:
-    """Return how surely each clip is its speaker's, from 0 to 1.
+    """Return how sure the speaker of each clip is, from 0 to 1.
 
-    The cosine to the speaker's centroid, reckoned without the clip itself, less the cosine to the
-    nearest other one, as a share of `FULL_MARGIN`: 0 means that another voice is as near.
+    It is the cosine to the speaker's centroid, computed without the clip itself, less the cosine to
+    the nearest other centroid, as a share of `FULL_MARGIN`: 0 if another speaker is as near.
 
     Parameters
     ----------
@@ -61,7 +64,12 @@ def rate_confidence(
     speakers
         Speaker of each clip.
     certain
-        `(num_clips,) bool`, clips whose speaker the source names: confidence 1.
+        `(num_clips,) bool`, clips whose speaker the source or the user names: confidence 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(num_clips,) float64`.
     """
     vectors = vectors.astype(np.float64)
     keys, own = np.unique(np.array(speakers), return_inverse=True)
@@ -69,78 +77,91 @@ def rate_confidence(
     np.add.at(totals, own, vectors)
     others = vectors @ (totals / np.linalg.norm(totals, axis=1, keepdims=True)).T
     others[np.arange(len(own)), own] = -1.0
-    rival = np.maximum(others.max(axis=1), OTHER_VOICE)
+    rival = np.maximum(others.max(axis=1), OTHER_SPEAKER)
     rest = totals[own] - vectors
     length = np.linalg.norm(rest, axis=1)
-    # The only clip of its speaker is its own centroid.
+    # A speaker's only clip has no others to compare with; it counts as a cosine of 1.
     alone = length < 1e-6
     cosine = np.einsum("ij,ij->i", vectors, rest) / np.where(alone, 1.0, length)
     margin = np.where(alone, 1.0, cosine) - rival
     return np.where(certain, 1.0, np.clip(margin / FULL_MARGIN, 0.0, 1.0))
 
 
-def find_doubts(
+def find_review_suggestions(
     clips: Sequence[str],
     speakers: Sequence[str],
-    voices: np.ndarray,
+    clusters: np.ndarray,
     min_clips: int,
-    settled: Collection[str] = (),
+    assigned: Collection[str] = (),
     merged: Mapping[str, str] = MappingProxyType({}),
-) -> list[Doubt]:
-    """Compare the speakers with the voices that the clustering finds now.
+) -> list[ReviewSuggestion]:
+    """Compare the speakers with the clusters of this run, and log where they differ.
 
     Parameters
     ----------
-    clips, speakers, voices
-        Every clip with its speaker and the number of the voice it is in.
+    clips, speakers, clusters
+        Every clip with its speaker and `(num_clips,) int64`, the number of its cluster.
     min_clips
-        Fewer clips than this are no voice.
-    settled, merged
-        Clips and speakers about which the user has spoken: no doubt is left there.
+        Fewer clips than this are outlier clips.
+    assigned
+        Clips that the user assigned: they need no review.
+    merged
+        The id that a speaker goes under, of those that the user merged.
     """
-    table = Counter(zip(speakers, voices.tolist(), strict=True))
+    shared = Counter(zip(speakers, clusters.tolist(), strict=True))
     totals = Counter(speakers)
     main = {
         pair
-        for pair, count in table.items()
-        if count >= max(min_clips, DOUBTFUL_SHARE * totals[pair[0]])
+        for pair, count in shared.items()
+        if count >= max(min_clips, OUTLIER_SHARE * totals[pair[0]])
     }
     grouped: dict[tuple[str, int], list[str]] = {}
-    for clip, *pair in zip(clips, speakers, voices.tolist(), strict=True):
-        if tuple(pair) in main and clip not in settled:
+    for clip, *pair in zip(clips, speakers, clusters.tolist(), strict=True):
+        if tuple(pair) in main and clip not in assigned:
             grouped.setdefault(tuple(pair), []).append(clip)
-    doubts = []
-    for axis, reason in ((0, "two_voices"), (1, "one_voice")):
+    suggestions = []
+    for axis, reason in ((0, "several_speakers"), (1, "one_speaker")):
         for key in sorted({pair[axis] for pair in grouped}):
             pairs = sorted(pair for pair in grouped if pair[axis] == key)
             concerned = sorted({merged.get(speaker, speaker) for speaker, _ in pairs})
             if len(pairs) > 1 and (axis == 0 or len(concerned) > 1):
                 groups = [grouped[pair] for pair in pairs]
-                doubts.append(Doubt(reason, concerned, groups, _suggest(reason, concerned, groups)))
-    for doubt in doubts:
-        _report(doubt)
-    return doubts
+                lines = _write_lines(reason, concerned, groups)
+                suggestions.append(ReviewSuggestion(reason, concerned, groups, lines))
+    for suggestion in suggestions:
+        _log(suggestion)
+    return suggestions
 
 
-def _suggest(reason: str, speakers: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
-    """Return the lines of the user's file that would settle a doubt."""
-    if reason == "one_voice":
-        return f"merge:\n  - [{', '.join(speakers)}]\n"
+def _write_lines(reason: str, speakers: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
+    """Return the lines of the user's file that follow a suggestion."""
+    if reason == "one_speaker":
+        return f"merge:\n  - {_write_list(speakers)}\n"
     smaller = sorted(groups, key=len)[:-1]
     lines = [
-        f"  {speakers[0]}-{letter}: [{', '.join(group)}]\n"
+        f"  {speakers[0]}-{letter}: {_write_list(group)}\n"
         for letter, group in zip("bcdefghijklmnopqrstuvwxyz", reversed(smaller), strict=False)
     ]
     return "".join(["split:\n", *lines])
 
 
-def _report(doubt: Doubt) -> None:
-    listed = sum(map(len, doubt.groups)) <= MAX_LISTED or doubt.reason == "one_voice"
+def _write_list(names: Iterable[str]) -> str:
+    """Write names as a list of YAML, in quotes where they would be numbers or booleans."""
+    return yaml.safe_dump(
+        [*names], default_flow_style=True, allow_unicode=True, width=10**9
+    ).strip()
+
+
+def _log(suggestion: ReviewSuggestion) -> None:
+    few_clips = sum(map(len, suggestion.groups)) <= MAX_LISTED
+    listed = few_clips or suggestion.reason == "one_speaker"
     logger.warning(
         "%s may be %s: groups of %s clips; ids stay as they are. If so, write into "
         "the file that speakers.overrides names%s",
-        " and ".join(doubt.speakers),
-        doubt.reason.replace("_", " "),
-        " and ".join(str(len(group)) for group in doubt.groups),
-        f":\n{doubt.lines}" if listed else " the lines that the audition page has to copy",
+        " and ".join(suggestion.speakers),
+        suggestion.reason.replace("_", " "),
+        " and ".join(str(len(group)) for group in suggestion.groups),
+        f":\n{suggestion.lines}"
+        if listed
+        else " the lines that the speaker review page has to copy",
     )

@@ -1,4 +1,4 @@
-"""Voice vectors on disk: one parquet file per shard of clips."""
+"""Speaker embeddings on disk: one Parquet file per shard of clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,34 +20,34 @@ SCHEMA = pa.schema(
         ("duration", pa.float64()),
         ("voiced", pa.float64()),
         ("embedding", pa.list_(pa.float32(), DIMENSIONS)),
-        ("looped", pa.list_(pa.float32(), DIMENSIONS)),
-        ("agreement", pa.float64()),
+        ("tiled", pa.list_(pa.float32(), DIMENSIONS)),
+        ("intra_clip_similarity", pa.float64()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The voice vector of one clip.
+    """The speaker embedding of one clip.
 
     Attributes
     ----------
     clip
         Id of the clip.
     digest
-        Hex digest of the WAV file that the vector was computed from.
+        Hex digest of the WAV file that the embedding was computed from.
     duration
         Length of the WAV in seconds.
     voiced
         Seconds that the voice activity detector took for speech.
     vector
         `(256,) float32`, of length one: what resemblyzer gives for the clip.
-    looped
-        The same for the clip's speech repeated until it fills the encoder's window of 1.6 s;
-        equal to `vector` where the speech is that long.
-    agreement
-        How alike the clip's two parts sound at most unlike (`measure_agreement`); None where it is
-        too short to tell.
+    tiled
+        The same for the clip's speech tiled: repeated until it fills the encoder's window of 1.6 s.
+        Equal to `vector` where the speech is that long.
+    intra_clip_similarity
+        Similarity of the clip's two parts where they differ most (`measure_intra_clip_similarity`);
+        None where the clip is too short to tell.
     """
 
     clip: str
@@ -55,17 +55,17 @@ class Embedding:
     duration: float
     voiced: float
     vector: np.ndarray
-    looped: np.ndarray
-    agreement: float | None = None
+    tiled: np.ndarray
+    intra_clip_similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """The voice vectors of many clips, as columns, for clustering.
+    """The speaker embeddings of many clips, as columns, for clustering.
 
-    Resemblyzer fills the window of a short clip with silence, which moves its vector towards that
-    of silence. Real clips with under 0.8 s of speech found their speaker in 60% of cases with that
-    vector and in 80% with the looped one (0.8 to 1.2 s: 92% and 100%), so these are the looped.
+    These are the tiled ones. Resemblyzer fills the window of a short clip with silence, which moves
+    its embedding towards that of silence. Real clips with under 0.8 s of speech found their speaker
+    in 60% of cases with that embedding and in 80% with the tiled one (0.8 to 1.2 s: 92% and 100%).
 
     Attributes
     ----------
@@ -77,24 +77,24 @@ class Embeddings:
         `(num_clips, 256) float32`, rows of length one.
     voiced
         `(num_clips,) float64`, seconds of speech in each clip.
-    agreements
-        How well each clip agrees with itself, None where it is too short to tell.
+    intra_clip_similarities
+        Of each clip, None where it is too short to tell.
     """
 
     clips: list[str]
     digests: list[str]
     vectors: np.ndarray
     voiced: np.ndarray
-    agreements: list[float | None]
+    intra_clip_similarities: list[float | None]
 
 
 def write_shard(shard: Path, embeddings: Sequence[Embedding], made_with: str = "") -> None:
-    """Write the vectors of a shard, sorted by clip; no vectors give a file without rows.
+    """Write the embeddings of a shard, sorted by clip; none give a file without rows.
 
     Parameters
     ----------
     made_with
-        What the vectors depend on besides the clips, for `read_made_with`.
+        What the embeddings depend on besides the clips, for `read_made_with`.
     """
     rows = sorted(embeddings, key=lambda item: item.clip)
     columns = [
@@ -103,8 +103,8 @@ def write_shard(shard: Path, embeddings: Sequence[Embedding], made_with: str = "
         pa.array([row.duration for row in rows], pa.float64()),
         pa.array([row.voiced for row in rows], pa.float64()),
         _vector_column([row.vector for row in rows]),
-        _vector_column([row.looped for row in rows]),
-        pa.array([row.agreement for row in rows], pa.float64()),
+        _vector_column([row.tiled for row in rows]),
+        pa.array([row.intra_clip_similarity for row in rows], pa.float64()),
     ]
     schema = SCHEMA.with_metadata({MADE_WITH: made_with})
     with atomic_path(shard) as temporary:
@@ -112,22 +112,28 @@ def write_shard(shard: Path, embeddings: Sequence[Embedding], made_with: str = "
 
 
 def read_made_with(shard: Path) -> str:
-    """Return what `write_shard` was told that the vectors depend on; "" for an older file."""
+    """Return what `write_shard` was told that the embeddings depend on; "" for an older file."""
     return (_read_table(shard).schema.metadata or {}).get(MADE_WITH, b"").decode()
 
 
 def read_shard(shard: Path) -> dict[str, Embedding]:
-    """Read the vectors of a shard by clip."""
+    """Read the embeddings of a shard, by clip."""
     table = _read_table(shard)
-    vectors = (_matrix(table, "embedding"), _matrix(table, "looped"))
+    vectors = (_matrix(table, "embedding"), _matrix(table, "tiled"))
     columns = (table.column(name).to_pylist() for name in ("clip", "digest", "duration", "voiced"))
-    agreements = table.column("agreement").to_pylist()
-    rows = (Embedding(*row) for row in zip(*columns, *vectors, agreements, strict=True))
+    similarities = table.column("intra_clip_similarity").to_pylist()
+    rows = (Embedding(*row) for row in zip(*columns, *vectors, similarities, strict=True))
     return {row.clip: row for row in rows}
 
 
 def read_embeddings(shards: Sequence[Path]) -> Embeddings:
-    """Read the vectors of all shards, sorted by clip."""
+    """Read the embeddings of all shards, sorted by clip.
+
+    Raises
+    ------
+    ValueError
+        If a file is no such table, or a clip stands in two.
+    """
     table = pa.concat_tables([_read_table(shard) for shard in shards] or [SCHEMA.empty_table()])
     table = table.sort_by("clip")
     clips = table.column("clip").to_pylist()
@@ -139,8 +145,8 @@ def read_embeddings(shards: Sequence[Path]) -> Embeddings:
         )
     digests = table.column("digest").to_pylist()
     voiced = table.column("voiced").to_numpy()
-    agreements = table.column("agreement").to_pylist()
-    return Embeddings(clips, digests, _matrix(table, "looped"), voiced, agreements)
+    similarities = table.column("intra_clip_similarity").to_pylist()
+    return Embeddings(clips, digests, _matrix(table, "tiled"), voiced, similarities)
 
 
 def _read_table(shard: Path) -> pa.Table:

@@ -1,4 +1,4 @@
-"""What the assignment leaves for others to read."""
+"""The tables of the room: written by `assign_speakers`, read by the dataset and the pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.decomposition import PCA
 
-from lib.files import atomic_path, write_json
+from lib.files import atomic_path, read_json, write_json
+from lib.speakers.overrides import Overrides, ResolvedOverrides, resolve_overrides
 from lib.speakers.registry import Speaker
-from lib.speakers.review import Doubt
-from lib.speakers.ruling import Ruling
+from lib.speakers.review import ReviewSuggestion
 from lib.speakers.shard import DIMENSIONS, Embeddings
 from lib.tables import read_table, write_table
 
-ASSIGNMENT_COLUMNS = ("clip", "speaker_id", "confidence", "agreement")
+ASSIGNMENT_COLUMNS = ("clip", "speaker_id", "confidence", "intra_clip_similarity")
 EXCLUDED_COLUMNS = ("clip", "detail")
+MAP_COLUMNS = ("clip", "speaker_id", "x", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,23 @@ class Assignment:
     Attributes
     ----------
     speaker_id
-        Whose voice it is.
+        Id of the speaker.
     confidence
         How sure that is, from 0 to 1.
-    agreement
-        How alike the clip's beginning and end sound; None where it is too short to tell.
+    intra_clip_similarity
+        Similarity of the clip's two parts where they differ most; None where it is too short to
+        tell.
     """
 
     speaker_id: str
     confidence: float
-    agreement: float | None = None
+    intra_clip_similarity: float | None = None
 
 
 def count_clips(
     speakers: Mapping[str, Speaker], vectors: np.ndarray, final: Sequence[str]
 ) -> dict[str, Speaker]:
-    """Return the speakers with the clips and the voice that are theirs in the end."""
+    """Return the speakers with number of clips and centroid by the `final` speaker of each clip."""
     rows = group_rows(final)
     return {
         key: replace(row, clips=len(rows[key]), centroid=find_centroid(vectors[rows[key]]))
@@ -52,63 +53,93 @@ def count_clips(
     }
 
 
-def write_assignment(
-    embeddings: Embeddings,
-    speakers: Sequence[str],
-    confidence: np.ndarray,
-    assignments: Path,
-    speaker_map: Path,
+def write_assignments(
+    embeddings: Embeddings, speakers: Sequence[str], confidence: np.ndarray, path: Path
 ) -> None:
-    """Write the speaker of every clip, and the map of the voices."""
-    clips = embeddings.clips
-    rated = (
-        (clip, speaker, f"{sure:.4f}", "" if agreement is None else f"{agreement:.4f}")
-        for clip, speaker, sure, agreement in zip(
-            clips, speakers, confidence, embeddings.agreements, strict=True
+    """Write the speaker of every clip."""
+    rows = (
+        (clip, speaker, f"{sure:.4f}", "" if similarity is None else f"{similarity:.4f}")
+        for clip, speaker, sure, similarity in zip(
+            embeddings.clips, speakers, confidence, embeddings.intra_clip_similarities, strict=True
         )
     )
-    write_table(assignments, ASSIGNMENT_COLUMNS, rated)
-    places = (
-        (clip, speaker, f"{x:.5f}", f"{y:.5f}")
-        for clip, speaker, (x, y) in zip(clips, speakers, project(embeddings.vectors), strict=True)
-    )
-    write_table(speaker_map, ("clip", "speaker_id", "x", "y"), places)
+    write_table(path, ASSIGNMENT_COLUMNS, rows)
 
 
-def write_voices(
-    speakers: Mapping[str, Speaker], ruling: Ruling, doubts: Sequence[Doubt], path: Path
+def write_speaker_map(
+    clips: Sequence[str], speakers: Sequence[str], places: np.ndarray, path: Path
 ) -> None:
-    """Write who there is, what the user's word did to it, and what the clustering doubts."""
+    """Write the place of every clip on a plane, `(num_clips, 2)`."""
+    rows = (
+        (clip, speaker, f"{x:.5f}", f"{y:.5f}")
+        for clip, speaker, (x, y) in zip(clips, speakers, places, strict=True)
+    )
+    write_table(path, MAP_COLUMNS, rows)
+
+
+def write_speakers(
+    speakers: Mapping[str, Speaker],
+    resolved: ResolvedOverrides,
+    suggestions: Sequence[ReviewSuggestion],
+    path: Path,
+) -> None:
+    """Write the speakers, who of them is merged and excluded, and the review suggestions."""
     write_json(
         path,
         {
             "speakers": {key: asdict(row) for key, row in speakers.items()},
-            "merged": ruling.merged,
-            "excluded": sorted(ruling.excluded_speakers),
-            "doubts": [asdict(doubt) for doubt in doubts],
+            "merged": dict(resolved.merged),
+            "excluded": sorted(resolved.excluded_speakers),
+            "review_suggestions": [asdict(suggestion) for suggestion in suggestions],
         },
     )
 
 
-def write_excluded(speakers: Mapping[str, str], ruling: Ruling, path: Path) -> None:
-    """Write the clips that the user leaves out, and by which line.
+def name_speakers(speakers: Path, names: Mapping[str, str], registry: Path) -> None:
+    """Write the speakers with the user's names.
+
+    Names stand apart from the assignment: a new name clusters nothing and trains nothing.
 
     Parameters
     ----------
     speakers
-        Of every clip that has one.
+        JSON that `write_speakers` wrote.
+    names
+        The user's names by speaker.
+    registry
+        JSON to write: the same with these names.
+
+    Raises
+    ------
+    OverridesError
+        If a speaker does not exist, or two would have one name.
+    """
+    content = read_json(speakers)
+    known = {key: row["name"] for key, row in content["speakers"].items()}
+    for key, name in resolve_overrides(Overrides(names=names), (), (), known).names.items():
+        content["speakers"][key]["name"] = name
+    write_json(registry, content)
+
+
+def write_excluded(speakers: Mapping[str, str], resolved: ResolvedOverrides, path: Path) -> None:
+    """Write the clips that the user excludes, and by which line.
+
+    Parameters
+    ----------
+    speakers
+        Speaker by clip, of every clip that has one.
     """
     by_speaker = {
-        clip: ruling.excluded_speakers[speaker]
+        clip: resolved.excluded_speakers[speaker]
         for clip, speaker in speakers.items()
-        if speaker in ruling.excluded_speakers
+        if speaker in resolved.excluded_speakers
     }
-    rows = sorted({**by_speaker, **ruling.excluded_clips}.items())
+    rows = sorted({**by_speaker, **resolved.excluded_clips}.items())
     write_table(path, EXCLUDED_COLUMNS, rows)
 
 
 def read_excluded(path: Path) -> dict[str, str]:
-    """Read which clips the user leaves out, with the line that says so."""
+    """Read the clips that the user excludes, with the line that does."""
     return {row["clip"]: row["detail"] for row in read_table(path, EXCLUDED_COLUMNS)}
 
 
@@ -118,7 +149,7 @@ def read_assignments(path: Path) -> dict[str, Assignment]:
         row["clip"]: Assignment(
             row["speaker_id"],
             float(row["confidence"]),
-            float(row["agreement"]) if row["agreement"] else None,
+            float(row["intra_clip_similarity"]) if row["intra_clip_similarity"] else None,
         )
         for row in read_table(path, ASSIGNMENT_COLUMNS)
     }
@@ -133,21 +164,13 @@ def group_rows(speakers: Sequence[str]) -> dict[str, list[int]]:
 
 
 def find_centroid(vectors: np.ndarray) -> tuple[float, ...]:
-    """Return the mean direction of vectors, of length one."""
+    """Return the mean direction of embeddings, of length one."""
     total = vectors.astype(np.float64).sum(axis=0)
     return tuple(np.round(total / np.linalg.norm(total), 6).tolist())
 
 
-def project(vectors: np.ndarray) -> np.ndarray:
-    """Return the place of every vector on the plane of largest variance, `(num_clips, 2)`."""
-    if len(vectors) < 2:
-        return np.zeros((len(vectors), 2))
-    # A solver of its own choice, by size, would be random and move the map between runs.
-    return PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors)
-
-
 def write_centroids(speakers: Mapping[str, Speaker], path: Path) -> None:
-    """Write the voice of every speaker who has clips."""
+    """Write the centroid of every speaker who has clips."""
     rows = [(key, row) for key, row in sorted(speakers.items()) if row.clips]
     flat = np.array([row.centroid for _, row in rows], dtype=np.float32).reshape(-1)
     table = pa.table(

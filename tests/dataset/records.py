@@ -42,7 +42,7 @@ class Source:
     clips: dict[str, Clip] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
-    agreement: dict[str, float] = field(default_factory=dict)
+    similarity: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict] = field(default_factory=dict)
     mapping: dict[str, str] = field(default_factory=dict)
@@ -103,11 +103,11 @@ class Source:
             write_wav(self.root / f"{clip}.wav", samples, 16000)
         collect_measurements(sidecars, self.root / "measurements.tsv")
         rows = [
-            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0)}\t{self.agreement.get(clip, '')}"
+            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0)}\t{self.similarity.get(clip, '')}"
             for clip, speaker in sorted(self.speakers.items())
             if self.measured[clip].get("status", "ok") == "ok"
         ]
-        lines = ["clip\tspeaker_id\tconfidence\tagreement", *rows]
+        lines = ["clip\tspeaker_id\tconfidence\tintra_clip_similarity", *rows]
         (self.root / "assignments.tsv").write_text("\n".join(lines) + "\n", "utf-8")
         lines = ["clip\tdetail", *(f"{clip}\t{line}" for clip, line in self.excluded.items())]
         (self.root / "excluded.tsv").write_text("\n".join(lines) + "\n", "utf-8")

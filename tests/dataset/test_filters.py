@@ -81,7 +81,7 @@ def add_noisy(source):
 def add_mixed_speakers(source):
     source.add("bad", "Sentence x")
     source.add("good", "Sentence y")
-    source.agreement = {"bad": 0.6999, "good": 0.7}
+    source.similarity = {"bad": 0.6999, "good": 0.7}
     return {}, "0.6999"
 
 

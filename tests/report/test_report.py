@@ -167,7 +167,7 @@ def test_hostile_text_stays_text(run):
     run.characters = [(HOSTILE, HOSTILE, "1", "1", HOSTILE)]
     run.suggestions = [
         {
-            "reason": "two_voices",
+            "reason": "several_speakers",
             "speakers": ["spk000"],
             "groups": [["a"], ["b"]],
             "lines": HOSTILE,
@@ -192,7 +192,7 @@ def test_numbers_and_tables(run):
     run.names = {"spk001": "anna"}
     run.suggestions = [
         {
-            "reason": "one_voice",
+            "reason": "one_speaker",
             "speakers": ["spk000", "spk001"],
             "groups": [["a"] * 4, ["b"]],
             "lines": "merge:\n  - [spk000, spk001]\n",
@@ -311,7 +311,7 @@ def test_a_run_that_measured_nothing_says_so(run):
 def test_a_suggestion_names_the_file_that_the_run_reads(run, overrides):
     run.suggestions = [
         {
-            "reason": "two_voices",
+            "reason": "several_speakers",
             "speakers": ["spk000"],
             "groups": [["clip_spk000_1"], ["clip_spk000_2"]],
             "lines": "split:\n  spk000-b: [clip_spk000_2]\n",

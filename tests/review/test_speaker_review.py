@@ -11,8 +11,8 @@ import yaml
 from lib.review import selection, speaker_review
 from lib.review.selection import Item, choose_listed, choose_sounds
 from lib.review.speaker_review import MIXED, OUTLIER, UNCERTAIN, ReviewPaths, write_speaker_review
-from lib.speakers.overrides import parse_overrides
-from lib.speakers.ruling import judge
+from lib.speakers.overrides import resolve_overrides
+from lib.speakers.overrides_file import read_overrides
 from tests.fixtures.chromium import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/speakers.schema.yaml").read_te
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 TWO = [["clip_spk000_2"], ["clip_spk000_0", "clip_spk000_1", "clip_spk000_3"]]
 SUGGESTION = {
-    "reason": "two_voices",
+    "reason": "several_speakers",
     "speakers": ["spk000"],
     "groups": TWO,
     "lines": "split:\n  spk000-b: [clip_spk000_2]\n",
@@ -301,7 +301,7 @@ def test_the_lines_are_what_the_workflow_reads(run, browser, tmp_path):
     )
     file = tmp_path / "speakers.yaml"
     file.write_text(lines, "utf-8")
-    overrides = parse_overrides(str(file), SCHEMA)
+    overrides = read_overrides(str(file), SCHEMA)
     assert overrides.names == {"spk001": "Ámina #1"}
     assert overrides.merge == [["spk001", "spk003"]]
     assert overrides.assign == {"spk000": ["clip_spk001_0"], "spk001": ["clip_spk000_1"]}
@@ -309,7 +309,7 @@ def test_the_lines_are_what_the_workflow_reads(run, browser, tmp_path):
     assert overrides.exclude == {"speakers": ["spk002"], "clips": ["clip_spk000_0"]}
     clips = [clip for clip, _ in run.clips()]
     known = {speaker: speaker for speaker in run.clips_per_speaker}
-    assert judge(overrides, clips, known).merged == {"spk003": "spk001"}
+    assert resolve_overrides(overrides, clips, (), known).merged == {"spk003": "spk001"}
 
 
 def test_whatever_a_name_is_the_lines_hold_it_as_a_text(run, browser):
@@ -336,7 +336,8 @@ def test_lines_can_be_pasted_under_earlier_ones(run, browser, tmp_path):
     file = tmp_path / "speakers.yaml"
     file.write_text(f"exclude:\n  clips: [clip_spk003_1]\nmerge:\n  - [spk000, spk001]\n{lines}")
     known = {speaker: speaker for speaker in run.clips_per_speaker}
-    ruling = judge(parse_overrides(str(file), SCHEMA), [c for c, _ in run.clips()], known)
+    clips = [clip for clip, _ in run.clips()]
+    ruling = resolve_overrides(read_overrides(str(file), SCHEMA), clips, (), known)
     assert ruling.merged == {"spk001": "spk000", "spk002": "spk000"}
     assert ruling.excluded_clips.keys() == {"clip_spk003_0", "clip_spk003_1"}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lib.audio.wav import read_wav
+from lib.config.speakers import SpeakerSettings
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
-from lib.speakers.clustering import SpeakerSettings
-from lib.speakers.ruling import Overrides
+from lib.speakers.overrides import Overrides
 from lib.speakers.shard import DIMENSIONS, Embedding, write_shard
 from lib.speakers.tables import read_assignments
 
@@ -50,7 +50,7 @@ def voices() -> Voices:
     return Voices(8)
 
 
-WORD = {"names", "merge", "assign", "split", "exclude"}
+SECTIONS = {"names", "merge", "assign", "split", "exclude"}
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Room:
         return clips
 
     def run(self, **settings) -> dict[str, str]:
-        """Assign; the keys of `word` are the user's."""
-        word = {key: settings.pop(key) for key in WORD & settings.keys()}
+        """Assign; sections of the user's file may be among the settings."""
+        sections = {key: settings.pop(key) for key in SECTIONS & settings.keys()}
         rows = list(self.embeddings.values())
         shards = [self.root / "0.parquet", self.root / "1.parquet"]
         for number, shard in enumerate(shards):
@@ -82,12 +82,12 @@ class Room:
             shards,
             {**dict.fromkeys([*self.embeddings, *self.silent]), **self.known},
             SpeakerSettings(**settings),
-            Overrides(**word),
+            Overrides(**sections),
             self.root / "state/speakers.json",
             SpeakerPaths(
                 assignments=self.root / "assignments.tsv",
                 centroids=self.root / "centroids.parquet",
-                voices=self.root / "registry.json",
+                speakers=self.root / "registry.json",
                 speaker_map=self.root / "map.tsv",
                 excluded=self.root / "excluded.tsv",
             ),

@@ -8,7 +8,7 @@ import pytest
 
 from lib.audio.wav import write_wav
 from lib.speakers import embedding
-from lib.speakers.embedding import embed_clips, measure_agreement
+from lib.speakers.embedding import embed_clips, measure_intra_clip_similarity
 from lib.speakers.shard import read_embeddings, read_made_with, read_shard, write_shard
 from tests.speakers.conftest import resemblyzers_own
 
@@ -41,25 +41,25 @@ def test_vectors_are_resemblyzers_own(hums):
         assert np.linalg.norm(row.vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_only_short_speech_is_looped(hums):
+def test_only_short_speech_is_tiled(hums):
     wavs, shard = hums
     rows = read_shard(shard)
     assert rows["short"].voiced < 1.6 < rows["middle"].voiced
-    assert not np.allclose(rows["short"].looped, rows["short"].vector)
-    assert np.array_equal(rows["middle"].looped, rows["middle"].vector)
+    assert not np.allclose(rows["short"].tiled, rows["short"].vector)
+    assert np.array_equal(rows["middle"].tiled, rows["middle"].vector)
     columns = read_embeddings([shard])
-    assert np.array_equal(columns.vectors[columns.clips.index("short")], rows["short"].looped)
+    assert np.array_equal(columns.vectors[columns.clips.index("short")], rows["short"].tiled)
 
 
-def test_a_looped_clip_sounds_like_itself_said_again(tmp_path):
+def test_a_tiled_clip_sounds_like_itself_said_again(tmp_path):
     once = hum(0.72)
     write_wav(tmp_path / "once.wav", once, RATE)
     write_wav(tmp_path / "often.wav", np.tile(once, 4), RATE)
     wavs = {clip: tmp_path / f"{clip}.wav" for clip in ("once", "often")}
     embed_clips(wavs, tmp_path / "shard.parquet")
     rows = read_shard(tmp_path / "shard.parquet")
-    looped = rows["once"].looped @ rows["often"].vector
-    assert looped > 0.97 and looped > rows["once"].vector @ rows["often"].vector
+    tiled = rows["once"].tiled @ rows["often"].vector
+    assert tiled > 0.97 and tiled > rows["once"].vector @ rows["often"].vector
 
 
 def test_durations_are_those_of_the_file(hums):
@@ -93,7 +93,7 @@ def test_a_clip_without_speech_still_has_a_vector(samples, tmp_path):
     write_wav(tmp_path / "clip.wav", samples, RATE)
     embed_clips({"clip": tmp_path / "clip.wav"}, tmp_path / "shard.parquet")
     row = read_shard(tmp_path / "shard.parquet")["clip"]
-    assert np.isfinite(row.vector).all() and np.isfinite(row.looped).all()
+    assert np.isfinite(row.vector).all() and np.isfinite(row.tiled).all()
     assert np.linalg.norm(row.vector) == pytest.approx(1, abs=1e-5)
     assert row.voiced == 0
 
@@ -107,40 +107,44 @@ def test_without_speech_the_whole_clip_stands_for_itself(monkeypatch):
     assert np.array_equal(speech, samples) and voiced == 0
 
 
-def test_agreement_is_that_of_the_two_most_unlike_parts():
+def test_intra_clip_similarity_is_that_of_the_two_parts_that_differ_most():
     one, other = np.eye(2, 256, dtype=np.float32)
     mixed = (one + other) / np.sqrt(2)
-    assert measure_agreement(np.stack([one] * 5)) == pytest.approx(1)
-    assert measure_agreement(np.stack([one] * 3 + [other] * 2)) == pytest.approx(0)
-    assert measure_agreement(np.stack([one] * 4 + [mixed] * 2)) == pytest.approx(0.7071, abs=1e-4)
+    assert measure_intra_clip_similarity(np.stack([one] * 5)) == pytest.approx(1)
+    assert measure_intra_clip_similarity(np.stack([one] * 3 + [other] * 2)) == pytest.approx(0)
+    assert measure_intra_clip_similarity(np.stack([one] * 4 + [mixed] * 2)) == pytest.approx(
+        0.7071, abs=1e-4
+    )
     # One odd window between others is no second voice: it shares its part.
-    odd = measure_agreement(np.stack([one, one, other, one, one, one]))
+    odd = measure_intra_clip_similarity(np.stack([one, one, other, one, one, one]))
     assert odd == pytest.approx(0.8944, abs=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_short_clip_cannot_disagree(count):
+def test_a_short_clip_has_no_intra_clip_similarity(count):
     windows = np.eye(count, 256, dtype=np.float32)
-    assert measure_agreement(windows) is None
+    assert measure_intra_clip_similarity(windows) is None
 
 
-def test_shards_keep_the_agreement(hums):
+def test_shards_keep_the_intra_clip_similarity(hums):
     rows = read_shard(hums[1])
-    assert rows["short"].agreement is rows["middle"].agreement is None
-    assert rows["long"].agreement > 0.9
+    assert rows["short"].intra_clip_similarity is rows["middle"].intra_clip_similarity is None
+    assert rows["long"].intra_clip_similarity > 0.9
     columns = read_embeddings([hums[1]])
-    assert dict(zip(columns.clips, columns.agreements, strict=True)) == {
-        clip: row.agreement for clip, row in rows.items()
+    assert dict(zip(columns.clips, columns.intra_clip_similarities, strict=True)) == {
+        clip: row.intra_clip_similarity for clip, row in rows.items()
     }
 
 
-def test_a_shard_from_before_agreement_was_known_is_made_again(hums, tmp_path, caplog):
+def test_a_shard_of_an_earlier_version_is_made_again(hums, tmp_path, caplog):
     wavs = {"long": hums[0]["long"]}
     old = tmp_path / "old.parquet"
-    pq.write_table(pq.read_table(hums[1]).drop_columns(["agreement"]), old)
+    table = pq.read_table(hums[1])
+    names = {"tiled": "looped", "intra_clip_similarity": "agreement"}
+    pq.write_table(table.rename_columns([names.get(n, n) for n in table.column_names]), old)
     embed_clips(wavs, tmp_path / "new.parquet", old)
-    assert "earlier vectors are not used" in caplog.text
-    assert read_shard(tmp_path / "new.parquet")["long"].agreement > 0.9
+    assert "earlier embeddings are not used" in caplog.text
+    assert read_shard(tmp_path / "new.parquet")["long"].intra_clip_similarity > 0.9
 
 
 def test_a_shard_of_empty_clips_has_no_rows(tmp_path):
@@ -185,7 +189,7 @@ def test_the_previous_file_may_be_the_same_missing_or_damaged(hums, tmp_path, ca
     shard.write_bytes(b"no parquet")
     embed_clips(wavs, shard, shard)
     assert read_shard(shard).keys() == {"short"}
-    assert "earlier vectors are not used" in caplog.text
+    assert "earlier embeddings are not used" in caplog.text
 
 
 def test_other_sample_rates_are_resampled(tmp_path):

@@ -26,7 +26,7 @@ from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
 from lib.config.validate import complete_settings, parse_texts
-from lib.speakers.overrides import read_overrides
+from lib.speakers.overrides_file import check_overrides, read_overrides
 from lib.text.script import check_script
 from lib.base_model.hub import (
     check_base_model,
@@ -90,12 +90,13 @@ try:
     # They refuse values that fit their types but not each other.
     AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
     CORPUS = read_source() if workflow.is_main_process else load_corpus(RESULTS / "source")
+    OVERRIDES = read_overrides(config["speakers"]["overrides"], read_schema("speakers"))
     # Reads the record of speaker ids too: that it is whole should be known before the work.
-    OVERRIDES = read_overrides(
-        config["speakers"]["overrides"],
-        read_schema("speakers"),
+    check_overrides(
+        OVERRIDES,
         {clip.id: clip.speaker for clip in CORPUS.clips.values()},
         RESULTS / "state/speakers.json",
+        config["speakers"]["overrides"],
     )
     if workflow.is_main_process:
         check_base()

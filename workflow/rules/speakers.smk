@@ -1,4 +1,4 @@
-"""Finds out who speaks: voice vectors, clustering, stable speaker ids; the user has the last word.
+"""Finds out who speaks: speaker embeddings, clustering, stable ids; the user's overrides win.
 
 REQUIRES  <results>/clips/{clip}.wav; the file speakers.overrides, read by common.smk, if there is one
 PRODUCES  <results>/embeddings/{shard}.parquet, <results>/speakers/
@@ -9,7 +9,7 @@ rule embed_speakers:
     input:
         wavs=list_wavs,
     output:
-        # Kept for the job: vectors of clips that did not change are taken over.
+        # Kept for the job: embeddings of clips that did not change are taken over.
         shard=update("<results>/embeddings/{shard}.parquet"),
     log:
         "<logs>/embed_speakers/{shard}.log",
@@ -33,7 +33,7 @@ rule cluster_speakers:
     output:
         assignments="<results>/speakers/assignments.tsv",
         centroids="<results>/speakers/centroids.parquet",
-        voices="<results>/speakers/voices.json",
+        speakers="<results>/speakers/speakers.json",
         speaker_map="<results>/speakers/map.tsv",
         excluded="<results>/speakers/excluded.tsv",
     log:
@@ -47,7 +47,7 @@ rule cluster_speakers:
         runtime=estimate(20, per_mb=0.5),
     params:
         settings={k: v for k, v in config["speakers"].items() if k not in ("shards", "overrides")},
-        # The user's word, but for the names: those are no reason to build the dataset again.
+        # All but the names: a new name is no reason to build the dataset again.
         overrides={k: v for k, v in asdict(OVERRIDES).items() if k != "names"},
         known=CORPUS.digest("speaker"),
         index=str(RESULTS / "source"),
@@ -59,7 +59,7 @@ rule cluster_speakers:
 
 rule name_speakers:
     input:
-        "<results>/speakers/voices.json",
+        "<results>/speakers/speakers.json",
     output:
         "<results>/speakers/registry.json",
     log:
@@ -74,6 +74,6 @@ rule name_speakers:
         runtime=estimate(5),
     params:
         names=OVERRIDES.names,
-        code=code_digest("lib.speakers.naming"),
+        code=code_digest("lib.speakers.tables"),
     script:
         "../scripts/name_speakers.py"

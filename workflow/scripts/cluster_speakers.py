@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from lib.config.speakers import SpeakerSettings
 from lib.corpus import load_corpus
 from lib.logs import start_log
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
-from lib.speakers.clustering import SpeakerSettings
-from lib.speakers.ruling import Overrides
+from lib.speakers.overrides import Overrides
 
 start_log(snakemake.log[0])
 corpus = load_corpus(Path(snakemake.params.index))
@@ -19,7 +19,7 @@ assign_speakers(
     SpeakerPaths(
         assignments=Path(snakemake.output.assignments),
         centroids=Path(snakemake.output.centroids),
-        voices=Path(snakemake.output.voices),
+        speakers=Path(snakemake.output.speakers),
         speaker_map=Path(snakemake.output.speaker_map),
         excluded=Path(snakemake.output.excluded),
     ),

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from lib.logs import start_log
-from lib.speakers.naming import name_speakers
+from lib.speakers.tables import name_speakers
 
 start_log(snakemake.log[0])
 name_speakers(
-    voices=Path(snakemake.input[0]),
+    speakers=Path(snakemake.input[0]),
     names=snakemake.params.names,
     registry=Path(snakemake.output[0]),
 )
