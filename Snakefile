@@ -1,14 +1,13 @@
-# From recordings with transcripts to a fine-tuned text-to-speech voice.
-# Path grammar: <results> is the configuration key `output`; below it
+# From recordings with transcripts to a voice. Below <results>, configuration key `output`, are
 #   source/                     what was found in the user's source (read when the DAG is built)
 #   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
 #   embeddings/{shard}.parquet  speaker embeddings; a clip's shard follows from its id
-#   speakers/                   who speaks in which clip; audition.html plays them
-#   dataset/                    DatasetDict; manifest.tsv and rejected.tsv tell every clip's fate
+#   speakers/                   who speaks in which clip; review.html plays them
+#   fetched_base/ text/         the base model as it was found; what is trained of every transcript
+#   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
-#   model/ samples/ report/     the voice, sentences spoken by it, plots and the report
-#   logs/{rule}/ benchmarks/{rule}*.tsv
-#   state/                      decisions that must outlive everything above: ids and splits
+#   model/ samples/ report/     the voice, sentences spoken by it, plots and report
+#   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -26,34 +25,35 @@ pathvars:
     benchmarks=f"{config['output']}/benchmarks",
 
 
+include: "workflow/rules/base_model.smk"
+include: "workflow/rules/plan_text.smk"
 include: "workflow/rules/convert_audio.smk"
 include: "workflow/rules/speakers.smk"
+include: "workflow/rules/speaker_review.smk"
 include: "workflow/rules/build_dataset.smk"
-include: "workflow/rules/base_model.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
 
 
-report: "workflow/report/workflow.rst"
-
-
-# The default target: the voice, samples of every speaker and the report.
+# The voice, samples of every speaker and the report.
 rule all:
     default_target: True
     input:
         "<results>/model",
         "<results>/samples",
         "<results>/report/report.html",
-        "<results>/speakers/audition.html",
+        "<results>/speakers/review.html",
 
 
-# Everything up to the Hugging Face dataset, for use with another trainer.
+# Up to the Hugging Face dataset, for use with another trainer.
 rule dataset:
     input:
         "<results>/dataset",
 
 
-# Everything up to the page on which to hear and correct who speaks.
-rule audition:
+# Up to the page on which the user listens to the speakers and corrects them.
+rule speaker_review:
     input:
-        "<results>/speakers/audition.html",
+        "<results>/speakers/review.html",

@@ -25,10 +25,10 @@ from benchmarks.basics import print_table, speechlike
 from benchmarks.train_step import measure
 from lib.base_model.record import BaseModel
 from lib.base_model.tiny import write_tiny_model
-from lib.files import write_json
+from lib.config.training import TrainingSettings
 from lib.training import trainer as module
 from lib.training.device import free_memory
-from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.settings import TrainingPaths
 from lib.training.trainer import Trainer
 from lib.vits.alignment import maximum_path, maximum_path_reference
 from lib.vits.clips import TrainingClip
@@ -146,12 +146,10 @@ def _write_base(directory: Path, shape: Callable[[int], VitsConfig] | None) -> N
         origin="random",
         speakers={"spk000": 0},
         names={"spk000": "spk000"},
-        excluded={},
         discriminator_origin="fresh",
         fresh_discriminator=True,
     )
     base.save()
-    write_json(directory / "texts.json", {})
 
 
 def _make_clip(number: int, seconds: float, tokenizer: VitsTokenizer) -> TrainingClip:

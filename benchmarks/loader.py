@@ -15,10 +15,10 @@ from benchmarks.basics import print_table
 from benchmarks.bench import ROOT
 from lib.base_model.clips import load_clips
 from lib.base_model.record import BaseModel
+from lib.config.training import TrainingSettings
 from lib.training.batching import Batches
 from lib.training.checkpoint import TrainState
 from lib.training.device import start_accelerator
-from lib.training.settings import TrainingSettings
 from lib.training.step import TrainStep
 
 TIMES = 100
@@ -35,7 +35,7 @@ def main() -> None:
         raise SystemExit("run make demo first: its dataset and model are measured")
     base = BaseModel.open(demo / "base_model")
     tokenizer = VitsTokenizer.from_pretrained(base.directory)
-    clips = load_clips(demo / "dataset/train", tokenizer, base.speakers, base.texts())
+    clips = load_clips(demo / "dataset/train", tokenizer, base.speakers)
     clips = [
         dataclasses.replace(clip, id=f"{clip.id}-{n}", audio=clip.audio.copy())
         for n in range(TIMES)

@@ -20,8 +20,8 @@ from benchmarks.textbook_step import (
     textbook_step,
     update,
 )
+from lib.config.training import LossWeights
 from lib.vits.discriminator import Discriminator
-from lib.vits.losses import LossWeights
 from lib.vits.model import Batch, backward_step, forward_step, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
 

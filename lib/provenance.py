@@ -3,6 +3,9 @@
 Snakemake notices a changed script file, not a changed library module. A rule therefore carries a
 digest of the modules that its result depends on, in its params. It is taken over the syntax tree
 without comments and docstrings: rewording one does not retrain a model.
+
+Templates of pages count as code. A module that names the folder `templates` as a text reads the
+folder of that name beside it, and every file there is digested with the module.
 """
 
 import ast
@@ -11,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
+_TEMPLATES = "templates"
 
 
 def code_digest(*modules: str, root: Path = _ROOT) -> str:
@@ -37,6 +41,8 @@ def code_digest(*modules: str, root: Path = _ROOT) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for module in sorted(seen):
         digest.update(f"{module}\0{_code(module, root)}\0".encode())
+        for path in _templates(module, root):
+            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -76,6 +82,14 @@ def _code(module: str, root: Path) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+@cache
+def _templates(module: str, root: Path) -> list[Path]:
+    """List the template files that a module reads, in a fixed order."""
+    names = {node.value for node in ast.walk(_tree(module, root)) if isinstance(node, ast.Constant)}
+    folder = _path(module, root).with_name(_TEMPLATES)
+    return sorted(folder.glob("*.*")) if _TEMPLATES in names else []
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -113,6 +113,16 @@ USES = {
     "pocketsphinx": (
         "from pocketsphinx import Decoder; assert Decoder(samprate=16000, loglevel='FATAL')"
     ),
+    "html5lib": (
+        "import html5lib; from html5lib.html5parser import ParseError\n"
+        "try: html5lib.HTMLParser(strict=True).parse('<!DOCTYPE html><title>a</title></p>')\n"
+        "except ParseError: pass\n"
+        "else: assert False"
+    ),
+    "tinycss2": (
+        "import tinycss2; kinds = [r.type for r in tinycss2.parse_stylesheet('p { a: b } c;')];"
+        "assert kinds[0] == 'qualified-rule' and kinds[-1] == 'error', kinds"
+    ),
     "pyloudnorm": TONE + (
         "import pyloudnorm; assert -10 < pyloudnorm.Meter(16000).integrated_loudness(tone) < 0"
     ),

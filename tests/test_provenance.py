@@ -28,6 +28,14 @@ MODULES = {
     "lib/far/__init__.py": "",
     "lib/far/deep.py": "from lib.top import answer\n\nVALUE = 1\n",
     "lib/idle.py": "VALUE = 3\n",
+    "lib/pages/page.py": (
+        '"""Words."""\nfrom pathlib import Path\n\n'
+        'from lib import late\n\nFOLDER = Path(__file__).with_name("templates")\n'
+    ),
+    "lib/pages/report.py": "from lib.pages.page import FOLDER\n",
+    "lib/pages/plots.py": "VALUE = 4\n",
+    "lib/pages/templates/page.html": "<p>{{ text }}</p>\n",
+    "lib/pages/templates/page.css": "p { color: red; }\n",
 }
 
 
@@ -91,6 +99,25 @@ def test_rewording_changes_nothing(root, name, old, new):
     before = digest(root)
     edit(root, name, old, new)
     assert digest(root) == before
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.css"])
+def test_a_changed_template_changes_the_digest_of_those_who_read_it_alone(root, name):
+    names = ("lib.pages.page", "lib.pages.report", "lib.pages.plots", "lib.top")
+    before = {module: digest(root, module) for module in names}
+    edit(root, f"lib/pages/templates/{name}", "p", "h1")
+    changed = {module for module in names if digest(root, module) != before[module]}
+    assert changed == {"lib.pages.page", "lib.pages.report"}
+
+
+def test_templates_that_change_their_names_or_number_change_the_digest(root):
+    folder = root / "lib/pages/templates"
+    digests = [digest(root, "lib.pages.report")]
+    (folder / "page.css").rename(folder / "other.css")
+    digests.append(digest(root, "lib.pages.report"))
+    (folder / "other.css").unlink()
+    digests.append(digest(root, "lib.pages.report"))
+    assert len(set(digests)) == 3
 
 
 def test_neither_time_nor_place_matters(root):
@@ -159,3 +186,22 @@ def test_every_digest_of_the_rules_can_be_made_without_importing_anything():
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert len(set(done.stdout.split())) == len(modules)
+
+
+def test_every_template_of_the_library_counts_for_the_page_that_is_made_of_it(tmp_path):
+    """The review page is made of the report's template for pages too."""
+    rules = {"report": ["lib.report.report"], "review": ["lib.review.speaker_review"]}
+    rules["report"].append("lib.review.speaker_review")
+    folders = {path.parent.name for path in (ROOT / "lib").glob("*/templates")}
+    assert folders == rules.keys()
+    for room, modules in rules.items():
+        for template in (ROOT / "lib" / room / "templates").iterdir():
+            copy = tmp_path / room / template.name
+            shutil.copytree(ROOT / "lib", copy / "lib", ignore=shutil.ignore_patterns("*.pyc"))
+            changed = copy / "lib" / room / "templates" / template.name
+            changed.write_text(changed.read_text("utf-8") + "\n", "utf-8")
+            for module in modules:
+                assert code_digest(module, root=copy) != code_digest(module), (template, module)
+            assert code_digest("lib.report.corpus_plots", root=copy) == code_digest(
+                "lib.report.corpus_plots"
+            )

@@ -106,10 +106,9 @@ class Aligner:
 
     def __init__(self, results: Path, word_starts: Path) -> None:
         self.base = BaseModel.open(results / "base_model")
-        self.texts = self.base.texts()
         tokenizer = VitsTokenizer.from_pretrained(self.base.directory)
         split = results / "dataset/validation"
-        self.clips = load_clips(split, tokenizer, self.base.speakers, self.texts)
+        self.clips = load_clips(split, tokenizer, self.base.speakers)
         self.word_starts: Mapping[str, Mapping[str, float]] = read_json(word_starts)
 
     @torch.no_grad()

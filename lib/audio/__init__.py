@@ -4,6 +4,6 @@ Importing this costs next to nothing: the heavy libraries are loaded by the work
 """
 
 from lib.audio.pool import convert_clip
-from lib.audio.settings import AudioSettings
+from lib.config.audio import AudioSettings
 
 __all__ = ["AudioSettings", "convert_clip"]

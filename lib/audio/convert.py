@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.audio.audio_fingerprint import make_fingerprint
 from lib.audio.decode import DecodeError, Recording, decode
 from lib.audio.loudness import Level, gain_to, measure_level
 from lib.audio.measurement import Measurement
 from lib.audio.noise import estimate_snr
-from lib.audio.settings import AudioSettings
 from lib.audio.silence import find_speech
-from lib.audio.soundprint import make_soundprint
 from lib.audio.spectrum import Spectrogram, make_spectrogram
 from lib.audio.wav import write_wav
+from lib.config.audio import AudioSettings
 from lib.files import write_json
 
 REASONS = ("undecodable", "empty", "no_audio", "too_short", "too_long", "silent")
@@ -45,7 +45,9 @@ def convert(
         return reject(measured, "silent", detail, loudest, wav, sidecar, settings)
     spectrogram = make_spectrogram(recording.samples, settings.sample_rate)
     snr = estimate_snr(spectrogram)
-    measured = replace(measured, snr=snr and round(snr, 2), soundprint=make_soundprint(spectrogram))
+    measured = replace(
+        measured, snr=snr and round(snr, 2), audio_fingerprint=make_fingerprint(spectrogram)
+    )
     samples = recording.samples
     if settings.trim_silence:
         samples, measured = _trim(samples, spectrogram, measured, settings)

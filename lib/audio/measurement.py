@@ -40,18 +40,18 @@ class Measurement:
     snr: float | None = None  # dB
     trimmed_start: float = 0.0  # s
     trimmed_end: float = 0.0
-    soundprint: str | None = None  # see lib.audio.soundprint
+    audio_fingerprint: str | None = None  # see lib.audio.audio_fingerprint
     warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say in a line what became of the clip, for its log; a line more for each warning."""
         if self.status == "ok":
-            fate = (
+            outcome = (
                 f"ok: {self.duration:.2f} s, {self.loudness_before} to {self.loudness_after} LUFS"
             )
         else:
-            fate = f"{self.status}: {self.reason}: {self.detail}"
-        return "\n".join([f"{self.clip}: {fate}", *self.warnings]) + "\n"
+            outcome = f"{self.status}: {self.reason}: {self.detail}"
+        return "\n".join([f"{self.clip}: {outcome}", *self.warnings]) + "\n"
 
 
 def read_sidecar(path: Path) -> Measurement:

@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 
 from lib.audio.measurement import Measurement
-from lib.audio.settings import AudioSettings
+from lib.config.audio import AudioSettings
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The short-time power spectrum that noise, soundprint and silence are read from."""
+"""The short-time power spectrum that noise, audio fingerprint and silence are read from."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -15,7 +15,7 @@ COLUMNS = tuple(
     for column in (SOURCE_COLUMNS if field.name == "source" else (field.name,))
 )
 TEXTS = {
-    *("clip", "status", "reason", "detail", "soundprint"),
+    *("clip", "status", "reason", "detail", "audio_fingerprint"),
     *("source_container", "source_codec"),
 }
 INTEGERS = {"num_samples", "source_sample_rate", "source_channels"}

@@ -5,7 +5,7 @@ soundfile is imported where it reads: benchmarks/gpu.py trains without.
 
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,33 +23,32 @@ def load_clips(
     split: Path,
     tokenizer: VitsTokenizer,
     speakers: Mapping[str, int],
-    texts: Mapping[str, str],
+    only: Collection[str] | None = None,
 ) -> list[TrainingClip]:
     """Load a split of a dataset saved with `save_to_disk`, sorted by clip id.
 
     Parameters
     ----------
-    texts
-        What is trained on, per clip, in characters that the tokenizer knows; clips without are
-        left out.
+    speakers
+        Row in the speaker table by speaker id.
+    only
+        Clips to load; None takes all.
 
     Raises
     ------
     ValueError
-        If a clip's speaker is not in the model's table, its audio has another sample rate, or it
-        has more tokens than frames.
+        If a clip's speaker is not in the model's table, or its audio has another sample rate.
     """
     import soundfile
 
     clips = []
-    for row in read_split(split, ["id", "audio", "speaker_id"]):
-        text = texts.get(row["id"])
-        if text is None:
+    for row in read_split(split, ["id", "audio", "text", "speaker_id"]):
+        if only is not None and row["id"] not in only:
             continue
         if row["speaker_id"] not in speakers:
             raise ValueError(
                 f"clip {row['id']}: speaker {row['speaker_id']} is not in the base model's table "
-                f"({', '.join(speakers)}); prepare the base model again"
+                f"({', '.join(speakers)}); fit the base model again"
             )
         audio, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="int16")
         if rate != SAMPLE_RATE:
@@ -57,14 +56,9 @@ def load_clips(
                 f"clip {row['id']}: its audio has {rate} Hz, the voice works at {SAMPLE_RATE}; set "
                 f"audio.sample_rate to {SAMPLE_RATE}"
             )
-        ids = np.asarray(tokenizer(text).input_ids, dtype=np.int64)
-        clip = TrainingClip(row["id"], text, audio, ids, speakers[row["speaker_id"]])
-        if len(ids) > clip.num_frames():
-            raise ValueError(
-                f"clip {clip.id}: {len(ids)} tokens cannot be aligned to {clip.num_frames()} "
-                "frames; prepare the base model again, it leaves such clips out"
-            )
-        clips.append(clip)
+        ids = np.asarray(tokenizer(row["text"]).input_ids, dtype=np.int64)
+        speaker = speakers[row["speaker_id"]]
+        clips.append(TrainingClip(row["id"], row["text"], audio, ids, speaker))
     return sorted(clips, key=lambda clip: clip.id)
 
 

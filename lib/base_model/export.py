@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import VitsModel, VitsTokenizer
 
-from lib.base_model.record import BaseModel
+from lib.base_model.record import SPEAKERS_FILE, BaseModel
 from lib.base_model.weights import read_trained_weights
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.frontend import TextFrontend
@@ -83,7 +83,7 @@ def export_checkpoint(
     with atomic_directory(directory) as temporary:
         fuse_weight_norm(model).save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        write_json(temporary / "speakers.json", speakers)
+        write_json(temporary / SPEAKERS_FILE, speakers)
         TextFrontend.read(base_model).save(temporary)
         card = _describe(base, speakers, trained.epoch, language)
         (temporary / "README.md").write_text(card, "utf-8")

@@ -18,6 +18,8 @@ from lib.mms import SAMPLE_RATE
 logger = logging.getLogger(__name__)
 
 TINY = "tiny"
+SOURCE_FILE = "source.json"
+"""Of a fetched base, see `lib.base_model.fetch`."""
 
 MMS_PREFIX = "facebook/mms-tts-"
 MMS_ORIGINALS = "facebook/mms-tts"
@@ -149,10 +151,10 @@ def spoken_language(language: str, source: str) -> str:
     return source.removeprefix(MMS_PREFIX) if source.startswith(MMS_PREFIX) else ""
 
 
-def is_prepared(directory: Path, source: str) -> bool:
-    """Whether a directory already holds this base, prepared: then nothing is needed of the Hub."""
+def is_fetched(directory: Path, source: str) -> bool:
+    """Whether a directory already holds this base: then nothing is needed of the Hub."""
     try:
-        return json.loads((directory / "base.json").read_text("utf-8"))["source"] == source
+        return json.loads((directory / SOURCE_FILE).read_text("utf-8"))["source"] == source
     except (OSError, ValueError, KeyError):
         return False
 

@@ -15,6 +15,9 @@ from lib.vits.discriminator import (
     initialise_discriminator,
 )
 
+SPEAKERS_FILE = "speakers.json"
+"""Of a model: ``{speaker id: {"index", "name"}}``."""
+
 
 @dataclass(frozen=True)
 class BaseModel:
@@ -28,8 +31,6 @@ class BaseModel:
     """Row in the speaker table by speaker id; those of the dataset come first."""
     names: dict[str, str]
     """Name by speaker id, of those whom the base itself knows."""
-    excluded: dict[str, str]
-    """Clips that this base cannot learn from, with the reason."""
     discriminator_origin: str
     fresh_discriminator: bool
     num_kept: int = 0
@@ -53,10 +54,6 @@ class BaseModel:
         """Write ``base.json``."""
         values = {k: v for k, v in asdict(self).items() if k != "directory"}
         write_json(self.directory / "base.json", values)
-
-    def texts(self) -> dict[str, str]:
-        """Return what is trained on, per clip; clips that are left out are not there."""
-        return read_json(self.directory / "texts.json")
 
     def learnt_speakers(self) -> dict[str, int]:
         """Return the rows of the dataset's speakers."""
@@ -106,5 +103,5 @@ def read_speakers(found: Path) -> dict[str, dict[str, Any]]:
     """Return the speakers of a model that this project prepared or exported, else nothing."""
     if (found / "base.json").is_file():
         return BaseModel.open(found).speaker_map()
-    path = found / "speakers.json"
+    path = found / SPEAKERS_FILE
     return read_json(path) if path.is_file() else {}

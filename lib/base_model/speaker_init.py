@@ -34,7 +34,6 @@ def nearest_rows(
     model: VitsModel,
     tokenizer: VitsTokenizer,
     dataset: Path,
-    texts: Mapping[str, str],
     speakers: Sequence[str],
 ) -> dict[str, int]:
     """Find the row of the speaker table that explains each speaker's recordings best.
@@ -50,14 +49,12 @@ def nearest_rows(
         A model with a speaker table.
     dataset
         Folder of the dataset; recordings of its training split are tried.
-    texts
-        What is trained on, per clip.
     speakers
-        Ids of the new speakers. One that none of `texts` is by gets the first row.
+        Ids of the new speakers. One of whom nothing is in that split gets the first row.
     """
     rows = list(read_split(dataset / "train", ["id", "speaker_id", "duration"]))
-    chosen = {speaker: _choose_clips(rows, texts, speaker) for speaker in speakers}
-    wanted = {clip: texts[clip] for clips in chosen.values() for clip in clips}
+    chosen = {speaker: _choose_clips(rows, speaker) for speaker in speakers}
+    wanted = {clip for clips in chosen.values() for clip in clips}
     loaded = load_clips(dataset / "train", tokenizer, dict.fromkeys(speakers, 0), wanted)
     recordings = {clip.id: clip for clip in loaded}
     candidates = _spread(model.config.num_speakers, MAX_TRIALS // max(1, len(speakers)))
@@ -70,11 +67,9 @@ def nearest_rows(
     return nearest
 
 
-def _choose_clips(
-    rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str], speaker: str
-) -> list[str]:
+def _choose_clips(rows: Sequence[Mapping[str, Any]], speaker: str) -> list[str]:
     """Take a speaker's clips nearest to the wanted length."""
-    own = [row for row in rows if row["speaker_id"] == speaker and row["id"] in texts]
+    own = [row for row in rows if row["speaker_id"] == speaker]
     own.sort(key=lambda row: (abs(row["duration"] - _SECONDS), row["id"]))
     return [row["id"] for row in own[:CLIPS]]
 

@@ -3,7 +3,7 @@
 Importing this costs next to nothing: pyarrow is loaded only for sources that need it.
 """
 
-from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem
+from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, InvalidRow, Note
 from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus, save_corpus
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "Note",
-    "Problem",
+    "InvalidRow",
     "load_corpus",
     "read_audio",
     "read_corpus",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class CorpusError(ValueError):
-    """The source as a whole cannot be read; a single bad row is a `Problem` instead."""
+    """The source as a whole cannot be read; a single bad row is an `InvalidRow` instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Clip:
 
     id: str  # safe as a file name; once given it stays, see lib.corpus.id_record
     text: str
-    fingerprint: str  # digest of the audio bytes; changes exactly when they do
+    content_hash: str  # digest of the audio bytes; changes exactly when they do
     audio: AudioLocation
     speaker: str | None  # the user's own label
     session: str | None
@@ -44,7 +44,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class InvalidRow:
     """A row that cannot become a clip."""
 
     clip: str | None  # its id, where one can be told
@@ -70,7 +70,7 @@ class Row:
     key: str | None  # tells rows of one name apart: the file's path with its extension
     text: str | None
     audio: AudioLocation
-    fingerprint: str | None  # None: the file has yet to be read
+    content_hash: str | None  # None: the file has yet to be read
     speaker: str | None
     session: str | None
     note: str | None = None  # how the file was found, where it is called otherwise

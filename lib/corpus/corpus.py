@@ -9,8 +9,8 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 from lib import lfs
-from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, Note, Problem, Row
-from lib.corpus.fingerprint import FingerprintCache, digest_file
+from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, InvalidRow, Note, Row
+from lib.corpus.content_hash import ContentHashCache, digest_file
 from lib.corpus.ids import Identity, IdRecord, clip_id
 from lib.corpus.locate import forget_folders
 from lib.corpus.source import read_rows
@@ -19,7 +19,7 @@ from lib.files import atomic_path
 logger = logging.getLogger(__name__)
 
 INDEX_NAME = "corpus.json"
-FINGERPRINTS_NAME = "fingerprints.json"
+CONTENT_HASHES_NAME = "content_hashes.json"
 INDEX_VERSION = 1
 
 
@@ -31,7 +31,7 @@ class Corpus:
     """
 
     clips: dict[str, Clip]
-    problems: list[Problem]
+    invalid_rows: list[InvalidRow]
     notes: list[Note] = field(default_factory=list)
     record: IdRecord | None = field(default=None, repr=False, compare=False)
 
@@ -41,9 +41,9 @@ class Corpus:
         values = [[id_, *(getattr(self.clips[id_], field) for field in fields)] for id_ in chosen]
         return _digest(values)
 
-    def digest_problems(self) -> str:
+    def digest_invalid_rows(self) -> str:
         """Return a digest that changes exactly when the rows that are no clips do."""
-        return _digest([astuple(problem) for problem in self.problems])
+        return _digest([astuple(invalid_row) for invalid_row in self.invalid_rows])
 
     def known_speakers(self) -> dict[str, str]:
         """Return the user's own label of every clip that has one."""
@@ -67,30 +67,30 @@ def read_corpus(
     CorpusError
         If the source as a whole cannot be read, or no row of it can be used.
     """
-    fingerprints = FingerprintCache(cache and cache / FINGERPRINTS_NAME)
+    content_hashes = ContentHashCache(cache and cache / CONTENT_HASHES_NAME)
     forget_folders()
     rows: list[Row] = []
     prints: list[str] = []
-    problems: list[Problem] = []
+    invalid_rows: list[InvalidRow] = []
     notes: list[Note] = []
-    for row in read_rows(path, columns, fingerprints):
+    for row in read_rows(path, columns, content_hashes):
         if isinstance(row, Note):
             notes.append(row)
             continue
-        checked = row if isinstance(row, Problem) else _check(row, fingerprints)
-        if isinstance(checked, Problem):
-            problems.append(replace(checked, clip=checked.clip and clip_id(checked.clip)))
+        checked = row if isinstance(row, InvalidRow) else _check(row, content_hashes)
+        if isinstance(checked, InvalidRow):
+            invalid_rows.append(replace(checked, clip=checked.clip and clip_id(checked.clip)))
         else:
             rows.append(row)
             prints.append(checked)
-    _refuse_shared(rows, prints, problems)
+    _refuse_shared(rows, prints, invalid_rows)
     known = IdRecord(record)
-    clips = _identify(rows, prints, problems, known, cache)
+    clips = _identify(rows, prints, invalid_rows, known, cache)
     if not clips:
-        raise CorpusError(_nothing_usable(path, problems))
+        raise CorpusError(_nothing_usable(path, invalid_rows))
     notes += [Note(row.origin, row.note) for row in rows if row.note]
-    fingerprints.save()
-    return Corpus(dict(sorted(clips.items())), problems, notes, known)
+    content_hashes.save()
+    return Corpus(dict(sorted(clips.items())), invalid_rows, notes, known)
 
 
 def save_corpus(corpus: Corpus, cache: Path) -> None:
@@ -104,8 +104,8 @@ def save_corpus(corpus: Corpus, cache: Path) -> None:
     _write_index(corpus, cache / INDEX_NAME)
 
 
-def _refuse_shared(rows: list[Row], prints: list[str], problems: list[Problem]) -> None:
-    """Move rows to the problems that name one file differently: at most one of them means it."""
+def _refuse_shared(rows: list[Row], prints: list[str], invalid_rows: list[InvalidRow]) -> None:
+    """Move rows that name one file differently to the invalid ones: at most one means it."""
     if not any(row.note for row in rows):
         return
     names: dict[AudioLocation, dict[str, Row]] = {}
@@ -116,14 +116,14 @@ def _refuse_shared(rows: list[Row], prints: list[str], problems: list[Problem]) 
         others = [other for note, other in names[row.audio].items() if note != (row.note or "")]
         if row.note and others:
             detail = f"{row.note}, but so is the file of {others[0].origin}: name the right one"
-            problems.append(Problem(row.name, row.origin, "missing_file", detail))
+            invalid_rows.append(InvalidRow(row.name, row.origin, "missing_file", detail))
             del rows[at], prints[at]
 
 
 def _identify(
     rows: list[Row],
     prints: list[str],
-    problems: list[Problem],
+    invalid_rows: list[InvalidRow],
     record: IdRecord,
     cache: Path | None,
 ) -> dict[str, Clip]:
@@ -136,14 +136,14 @@ def _identify(
     first: dict[tuple[str, str], Row] = {}
     clips: dict[str, Clip] = {}
     for row, recording, id_ in zip(rows, recordings, ids, strict=True):
-        before = first.setdefault((recording.name, recording.fingerprint), row)
+        before = first.setdefault((recording.name, recording.content_hash), row)
         if id_ is None:
-            problems.append(_duplicate(row, before, recording))
+            invalid_rows.append(_duplicate(row, before, recording))
         else:
             clips[id_] = Clip(
                 id=id_,
                 text=row.text,
-                fingerprint=recording.fingerprint,
+                content_hash=recording.content_hash,
                 audio=row.audio,
                 speaker=row.speaker,
                 session=row.session,
@@ -160,7 +160,7 @@ def _former_ids(rows: list[Row], prints: list[str], cache: Path | None) -> list[
         former = load_corpus(cache).clips.values()
     except CorpusError:
         return []
-    ids = {(clip.audio, clip.fingerprint): clip.id for clip in former}
+    ids = {(clip.audio, clip.content_hash): clip.id for clip in former}
     return [ids.get((row.audio, print_)) for row, print_ in zip(rows, prints, strict=True)]
 
 
@@ -175,14 +175,14 @@ def load_corpus(path: Path) -> Corpus:
             Clip(**{**fields, "audio": AudioLocation(**fields["audio"])})
             for fields in content["clips"]
         ]
-        problems = [Problem(**fields) for fields in content["problems"]]
+        invalid_rows = [InvalidRow(**fields) for fields in content["invalid_rows"]]
         notes = [Note(**fields) for fields in content.get("notes", ())]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(
             f"{index}: not an index of a source ({error}): start the workflow again, which "
             "writes it anew"
         ) from error
-    return Corpus({clip.id: clip for clip in clips}, problems, notes)
+    return Corpus({clip.id: clip for clip in clips}, invalid_rows, notes)
 
 
 def read_audio(clip: Clip) -> bytes:
@@ -199,38 +199,38 @@ def _digest(values: object) -> str:
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def _check(row: Row, fingerprints: FingerprintCache) -> str | Problem:
+def _check(row: Row, content_hashes: ContentHashCache) -> str | InvalidRow:
     """Return the digest of a row's audio, or why the row is no clip."""
     if row.text is None:
-        return Problem(row.name, row.origin, "missing_text", "the row has no transcript")
-    if row.fingerprint:
-        return row.fingerprint
+        return InvalidRow(row.name, row.origin, "missing_text", "the row has no transcript")
+    if row.content_hash:
+        return row.content_hash
     path = Path(row.audio.path)
     try:
         stat = path.stat()
         if stat.st_size < lfs.MAX_SIZE and lfs.is_pointer_file(path):
-            return Problem(row.name, row.origin, "missing_file", f"{path} {lfs.ADVICE}")
-        return fingerprints.look_up(str(path), stat, lambda: digest_file(str(path)))
+            return InvalidRow(row.name, row.origin, "missing_file", f"{path} {lfs.ADVICE}")
+        return content_hashes.look_up(str(path), stat, lambda: digest_file(str(path)))
     except OSError as error:
-        return Problem(row.name, row.origin, "missing_file", f"{path}: {error.strerror}")
+        return InvalidRow(row.name, row.origin, "missing_file", f"{path}: {error.strerror}")
 
 
-def _duplicate(row: Row, first: Row, recording: Identity) -> Problem:
+def _duplicate(row: Row, first: Row, recording: Identity) -> InvalidRow:
     detail = (
         f"{first.origin} has the same id and the same audio and comes first: give each row its own "
         "file name, or name a column of ids in source.columns.id"
     )
-    return Problem(clip_id(recording.name), row.origin, "duplicate_id", detail)
+    return InvalidRow(clip_id(recording.name), row.origin, "duplicate_id", detail)
 
 
-def _nothing_usable(path: Path, problems: list[Problem]) -> str:
-    if not problems:
+def _nothing_usable(path: Path, invalid_rows: list[InvalidRow]) -> str:
+    if not invalid_rows:
         return f"source.path: {path} has no rows, expected recordings with transcripts"
-    counts = Counter(problem.reason for problem in problems)
+    counts = Counter(invalid_row.reason for invalid_row in invalid_rows)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-    first = problems[0]
+    first = invalid_rows[0]
     return (
-        f"source.path: none of the {len(problems)} rows of {path} can be used ({reasons}); the "
+        f"source.path: none of the {len(invalid_rows)} rows of {path} can be used ({reasons}); the "
         f"first: {first.origin}: {first.detail}"
     )
 
@@ -247,13 +247,13 @@ def _write_index(corpus: Corpus, path: Path) -> None:
     content = {
         "version": INDEX_VERSION,
         "clips": [_clip_fields(clip) for clip in corpus.clips.values()],
-        "problems": [asdict(problem) for problem in corpus.problems],
+        "invalid_rows": [asdict(invalid_row) for invalid_row in corpus.invalid_rows],
         "notes": [asdict(note) for note in corpus.notes],
     }
     # Without indentation: with it Python's slow encoder takes a third of a start.
     encoded = json.dumps(content).encode("ascii")
     if path.is_file() and path.read_bytes() == encoded:
         return
-    logger.info("%s: %d clips, %d problems", path, len(corpus.clips), len(corpus.problems))
+    logger.info("%s: %d clips, %d invalid rows", path, len(corpus.clips), len(corpus.invalid_rows))
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lib.corpus.clip import Problem
+from lib.corpus.clip import InvalidRow
 
 # In this order: the later ones are also punctuation of texts.
 DELIMITERS = ("\t", "|", ";", ",")
@@ -38,7 +38,7 @@ class Delimited:
 
     delimiter: str
     rows: list[Line]
-    problems: list[Problem]
+    invalid_rows: list[InvalidRow]
 
 
 def parse_delimited(
@@ -66,7 +66,7 @@ def parse_delimited(
         delimiter = find_delimiter(lines, is_header)
     table = _Table(lines, label, delimiter, is_header, names_audio)
     table.read()
-    return Delimited(delimiter, table.rows, table.problems)
+    return Delimited(delimiter, table.rows, table.invalid_rows)
 
 
 def find_delimiter(lines: Sequence[str], is_header: Callable[[Sequence[str]], bool]) -> str:
@@ -97,7 +97,7 @@ def find_width(
 
 
 class _Table:
-    """One reading of a table; rows and problems gather in it."""
+    """One reading of a table; rows and invalid ones gather in it."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Table:
         # Pipes come from scripts, which write quotation marks as they are.
         self.quoted = delimiter != "|" or self._is_quoted()
         self.rows: list[Line] = []
-        self.problems: list[Problem] = []
+        self.invalid_rows: list[InvalidRow] = []
 
     def read(self) -> None:
         at = 0
@@ -145,7 +145,7 @@ class _Table:
         return after
 
     def _reject(self, origin: str, detail: str) -> None:
-        self.problems.append(Problem(None, origin, "damaged_row", detail))
+        self.invalid_rows.append(InvalidRow(None, origin, "damaged_row", detail))
 
     def _opens(self, cells: Sequence[str]) -> bool:
         """Whether a cell begins with a quotation mark that its line does not close."""

@@ -56,13 +56,13 @@ class Identity:
         What its id is made from.
     key
         Its file with the extension, or the name again.
-    fingerprint
+    content_hash
         Digest of the audio.
     """
 
     name: str
     key: str
-    fingerprint: str
+    content_hash: str
 
 
 class IdRecord:
@@ -82,7 +82,7 @@ class IdRecord:
         """Write the record, if anything is new."""
         if self._path and self._known != self._at_first:
             clips = {
-                id_: [row.name, row.key, row.fingerprint]
+                id_: [row.name, row.key, row.content_hash]
                 for id_, row in sorted(self._known.items())
             }
             write_json(self._path, {"format": FORMAT, "clips": clips})
@@ -105,7 +105,7 @@ class IdRecord:
         first: dict[tuple[str, str], int] = {}
         open_rows = []
         for row, recording in enumerate(recordings):
-            if first.setdefault((recording.name, recording.fingerprint), row) == row:
+            if first.setdefault((recording.name, recording.content_hash), row) == row:
                 open_rows.append(row)
         given: set[str] = set()
         for row in open_rows if former else ():
@@ -135,7 +135,7 @@ class IdRecord:
 
 
 def _everything(row: Identity) -> tuple[str, ...]:
-    return row.name, row.key, row.fingerprint
+    return row.name, row.key, row.content_hash
 
 
 def _file(row: Identity) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _file(row: Identity) -> tuple[str, ...]:
 
 
 def _sound(row: Identity) -> tuple[str, ...]:
-    return row.name, row.fingerprint
+    return row.name, row.content_hash
 
 
 def _name(row: Identity) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def _candidates(recording: Identity, taken: dict[str, str]) -> Iterator[str]:
     yield clip_id(recording.key)
     number = 0
     while True:
-        yield hashed_id(f"{recording.key}\0{recording.fingerprint}{number or ''}")
+        yield hashed_id(f"{recording.key}\0{recording.content_hash}{number or ''}")
         number += 1
 
 
@@ -174,7 +174,7 @@ def _load(path: Path) -> dict[str, Identity]:
             raise ValueError(f"its format is {content['format']}, this version reads {FORMAT}")
         known = {id_: Identity(*row) for id_, row in content["clips"].items()}
         if not all(isinstance(part, str) for row in known.values() for part in _everything(row)):
-            raise ValueError("a clip has no name, file and fingerprint")
+            raise ValueError("a clip has no name, file and content_hash")
         return known
     except (FileNotFoundError, NotADirectoryError):
         return {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lib.corpus.clip import Columns, CorpusError, Problem
+from lib.corpus.clip import Columns, CorpusError, InvalidRow
 from lib.corpus.metadata import Metadata, Record, read_text
 
 TABLES = ("wav.scp", "text", "utt2spk")
@@ -30,14 +30,14 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
             "read here; expected one file for each: write them with Kaldi's "
             "extract-segments or wav-copy and leave `segments` out"
         )
-    problems = [
-        Problem(
+    invalid_rows = [
+        InvalidRow(
             key, f"{label}{name} line {number}", "damaged_row", f"{key} is there before: {ONCE}"
         )
         for name in TABLES
         for number, key in _repeated(folder / name)
     ]
-    doubtful = {problem.clip for problem in problems}
+    doubtful = {invalid_row.clip for invalid_row in invalid_rows}
     texts, speakers = (
         {key: value for _, key, value in _lines(folder / name)} for name in ("text", "utt2spk")
     )
@@ -48,16 +48,16 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
             texts.pop(key, None)
         elif value.endswith("|"):
             detail = f"{value[:60]!r} is a command, expected a file: run it and write its output"
-            problems.append(Problem(key, origin, "missing_file", detail))
+            invalid_rows.append(InvalidRow(key, origin, "missing_file", detail))
         else:
             text = texts.pop(key, None)
             cells = {"id": key, "path": value, "text": text, "speaker": speakers.get(key)}
             records.append(Record(origin, cells))
     for key in texts:
         detail = f"{key} has a transcript in {label}text, and no recording in {label}wav.scp"
-        problems.append(Problem(key, f"{label}text", "missing_file", detail))
+        invalid_rows.append(InvalidRow(key, f"{label}text", "missing_file", detail))
     columns = Columns("path", "text", "id", "speaker", chosen.session)
-    return Metadata(columns, records, problems, NAMES)
+    return Metadata(columns, records, invalid_rows, NAMES)
 
 
 def _repeated(path: Path) -> Iterator[tuple[int, str]]:

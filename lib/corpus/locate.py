@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
-from lib.corpus.clip import AudioLocation, Problem
+from lib.corpus.clip import AudioLocation, InvalidRow
 from lib.corpus.ids import name_of_file
 
 NOT_AUDIO = {".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt", ".md", ".yaml"}
@@ -46,7 +46,7 @@ class Found:
 
 def locate_file(
     folder: Path, name: str, origin: str, absolute_allowed: bool = False
-) -> Found | Problem:
+) -> Found | InvalidRow:
     """Find the audio that a row names.
 
     In this order: the very file; the same in `wavs/` and its like; with any extension, where the
@@ -62,9 +62,9 @@ def locate_file(
         Whether an absolute path may lead out of it.
     """
     if not name:
-        return Problem(None, origin, "missing_file", "the row names no audio file")
+        return InvalidRow(None, origin, "missing_file", "the row names no audio file")
     if "\0" in name:
-        return Problem(None, origin, "unsafe_path", f"{name!r} holds a NUL character")
+        return InvalidRow(None, origin, "unsafe_path", f"{name!r} holds a NUL character")
     path = os.path.normpath(os.path.join(folder, name))
     inside = not _escapes(folder, path)
     if inside or (absolute_allowed and os.path.isabs(name)):
@@ -86,8 +86,8 @@ def locate_file(
             return found
     if not (inside and forms) and not (absolute_allowed and os.path.isabs(name)):
         detail = f"{name!r} leads out of {folder}: put the recordings below the folder of the table"
-        return Problem(None, origin, "unsafe_path", detail)
-    return Problem(None, origin, "missing_file", _describe_missing(folder, path))
+        return InvalidRow(None, origin, "unsafe_path", detail)
+    return InvalidRow(None, origin, "missing_file", _describe_missing(folder, path))
 
 
 def names_audio(folder: Path, cell: str) -> bool:
@@ -116,9 +116,9 @@ class _Several:
     name: str
     paths: list[str]
 
-    def at(self, origin: str) -> Problem:
+    def at(self, origin: str) -> InvalidRow:
         detail = f"{self.name!r} fits {' and '.join(map(repr, self.paths))}: write which one"
-        return Problem(None, origin, "missing_file", detail)
+        return InvalidRow(None, origin, "missing_file", detail)
 
 
 def _relative_forms(folder: Path, name: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import lfs
-from lib.corpus.clip import Columns, CorpusError, Problem
+from lib.corpus.clip import Columns, CorpusError, InvalidRow
 from lib.corpus.columns import (
     AUDIO_NAMES,
     BARE_AUDIO_NAMES,
@@ -60,7 +60,7 @@ class Metadata:
 
     columns: Columns
     records: list[Record]
-    problems: list[Problem]
+    invalid_rows: list[InvalidRow]
     names: list[str]
 
 
@@ -126,9 +126,9 @@ def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
     columns = resolve_columns(columns, AUDIO_NAMES, names, path)
     rows = list(_fold_rows(rows, _width(names), table.delimiter, is_audio))
     rows, cut = _take_out_cut(rows, names, columns.text, is_audio)
-    records, problems = _collect(rows, names)
-    problems += cut
-    return Metadata(columns, clean_records(records, columns), table.problems + problems, names)
+    records, miscounted = _collect(rows, names)
+    invalid_rows = [*table.invalid_rows, *miscounted, *cut]
+    return Metadata(columns, clean_records(records, columns), invalid_rows, names)
 
 
 def _width(names: list[str]) -> int:
@@ -138,7 +138,7 @@ def _width(names: list[str]) -> int:
 
 def _take_out_cut(
     rows: list[Line], names: list[str], text: str, is_audio: Callable[[str], bool]
-) -> tuple[list[Line], list[Problem]]:
+) -> tuple[list[Line], list[InvalidRow]]:
     """Return rows that are whole, and those whose text a line break outside quotes has cut.
 
     The rest of the text is a line of one cell, after a row that ends with its text or before one
@@ -149,37 +149,37 @@ def _take_out_cut(
     lone = [width > 1 and len(row.cells) == 1 and not is_audio(row.cells[0]) for row in rows]
     parts = [False, *lone, False]
     near = parts[2:] if at_end else parts[:-2] if names.index(text) == 0 else [False] * len(rows)
-    whole, problems = [], []
+    whole, invalid_rows = [], []
     for row, is_near in zip(rows, near, strict=True):
         if is_near and len(row.cells) > 1:
             detail = (
                 f"the {'next' if at_end else 'previous'} line has one cell only: its text may go "
                 "on there. Put it into quotation marks, or write it on one line"
             )
-            problems.append(_damaged(row.origin, detail))
+            invalid_rows.append(_damaged(row.origin, detail))
         else:
             whole.append(row)
-    return whole, problems
+    return whole, invalid_rows
 
 
-def _collect(rows: list[Line], names: list[str]) -> tuple[list[Record], list[Problem]]:
+def _collect(rows: list[Line], names: list[str]) -> tuple[list[Record], list[InvalidRow]]:
     """Return the rows that have as many cells as there are columns, and the others."""
     width = _width(names)
     ljspeech = width < len(names)
-    records, problems = [], []
+    records, invalid_rows = [], []
     for row in rows:
         cells: list[str | None] = list(row.cells)
         if ljspeech and len(cells) == width - 1:
             cells.append(None)
         if len(cells) != width:
-            problems.append(_miscounted(row, f"{width} ({', '.join(names[:width])})"))
+            invalid_rows.append(_miscounted(row, f"{width} ({', '.join(names[:width])})"))
             continue
         if ljspeech:
             # Numbers and abbreviations written out, where given, are what is spoken.
             written = (cells[-1], cells[-2])
             cells.append(next((cell for cell in written if cell and cell.strip()), None))
         records.append(Record(row.origin, dict(zip(names, cells, strict=True))))
-    return records, problems
+    return records, invalid_rows
 
 
 def _read_header(
@@ -219,7 +219,7 @@ def _fold_rows(
 def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
     """Read one JSON object per line, or a list of objects."""
     rows: list[tuple[str, dict[str, Any]]] = []
-    problems: list[Problem] = []
+    invalid_rows: list[InvalidRow] = []
     for origin, line in _json_lines(read_text(path), label):
         try:
             row = json.loads(line) if isinstance(line, str) else line
@@ -227,15 +227,15 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
                 raise ValueError(f"a {type(row).__name__}")
             rows.append((origin, row))
         except ValueError as error:
-            problems.append(_damaged(origin, f"not a JSON object: {error}"))
+            invalid_rows.append(_damaged(origin, f"not a JSON object: {error}"))
     names = list(dict.fromkeys(key for _, row in rows for key in row))
     columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
     # The part at the beginning has no offset, and is a part as well.
     cut = {str(row.get(columns.audio)) for _, row in rows if row.get("offset") not in (None, 0)}
     parts = [origin for origin, row in rows if str(row.get(columns.audio)) in cut]
-    problems += [_damaged(origin, PART) for origin in parts]
+    invalid_rows += [_damaged(origin, PART) for origin in parts]
     rows = [(origin, row) for origin, row in rows if str(row.get(columns.audio)) not in cut]
-    return typed_metadata(columns, rows, problems, names)
+    return typed_metadata(columns, rows, invalid_rows, names)
 
 
 def _json_lines(text: str, label: str) -> Iterator[tuple[str, Any]]:
@@ -269,7 +269,7 @@ def used_columns(columns: Columns) -> list[str]:
 def typed_metadata(
     columns: Columns,
     rows: list[tuple[str, dict[str, Any]]],
-    problems: list[Problem],
+    invalid_rows: list[InvalidRow],
     names: list[str],
 ) -> Metadata:
     """Return rows with values of any type as rows of texts."""
@@ -278,8 +278,8 @@ def typed_metadata(
         try:
             records.append(Record(origin, as_text({name: row.get(name) for name in wanted})))
         except ValueError as error:
-            problems.append(_damaged(origin, str(error)))
-    return Metadata(columns, clean_records(records, columns), problems, names)
+            invalid_rows.append(_damaged(origin, str(error)))
+    return Metadata(columns, clean_records(records, columns), invalid_rows, names)
 
 
 def as_text(cells: dict[str, Any]) -> dict[str, str | None]:
@@ -335,10 +335,10 @@ def _is_numbers_with_gaps(records: list[Record], name: str) -> bool:
     return bool(filled) and len(filled) < len(values) and whole
 
 
-def _damaged(origin: str, detail: str) -> Problem:
-    return Problem(None, origin, "damaged_row", detail)
+def _damaged(origin: str, detail: str) -> InvalidRow:
+    return InvalidRow(None, origin, "damaged_row", detail)
 
 
-def _miscounted(row: Line, expected: str) -> Problem:
+def _miscounted(row: Line, expected: str) -> InvalidRow:
     advice = "a text with the delimiter or a line break in it has to be in quotation marks"
     return _damaged(row.origin, f"has {len(row.cells)} cells, expected {expected}: {advice}")

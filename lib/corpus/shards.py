@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib import lfs
 from lib.corpus.clip import AudioLocation, CorpusError
-from lib.corpus.fingerprint import digest_bytes
+from lib.corpus.content_hash import digest_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from typing import Any
 
 from lib import lfs
 from lib.corpus import metadata as formats
-from lib.corpus.clip import AudioLocation, Columns, CorpusError, Note, Problem, Row
+from lib.corpus.clip import AudioLocation, Columns, CorpusError, InvalidRow, Note, Row
 from lib.corpus.columns import (
     EMBEDDED_NAMES,
     PART_NAMES,
@@ -17,7 +17,7 @@ from lib.corpus.columns import (
     plain_name,
     resolve_columns,
 )
-from lib.corpus.fingerprint import FingerprintCache
+from lib.corpus.content_hash import ContentHashCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
 from lib.corpus.locate import Found, locate_file
@@ -62,8 +62,8 @@ class Table:
 
 
 def read_rows(
-    source: Path, columns: Columns, cache: FingerprintCache
-) -> Iterator[Row | Problem | Note]:
+    source: Path, columns: Columns, cache: ContentHashCache
+) -> Iterator[Row | InvalidRow | Note]:
     """Yield the rows of a source, in its order, and what should be known about it."""
     if not source.is_dir():
         found = "is a file" if source.exists() else "does not exist"
@@ -218,8 +218,8 @@ def _listed(path: Path, key: str) -> list[Any]:
 
 
 def _read_saved_split(
-    source: Path, split: Path, columns: Columns, cache: FingerprintCache
-) -> Iterator[Row | Problem | Note]:
+    source: Path, split: Path, columns: Columns, cache: ContentHashCache
+) -> Iterator[Row | InvalidRow | Note]:
     """Yield the rows of a split; an indices file of older versions says which ones, in order."""
     state = split / "state.json"
     shards = [_listed_file(split, file) for file in _listed(state, "_data_files")]
@@ -250,8 +250,8 @@ def _listed_file(split: Path, file: Any) -> Path:
 
 
 def _read_shard(
-    source: Path, shard: Path, columns: Columns, cache: FingerprintCache
-) -> Iterator[Row | Problem | Note]:
+    source: Path, shard: Path, columns: Columns, cache: ContentHashCache
+) -> Iterator[Row | InvalidRow | Note]:
     """Yield the rows of an Arrow or Parquet file with embedded audio or paths to it."""
     from lib.corpus import shards
 
@@ -269,7 +269,7 @@ def _read_shard(
     )
     yield from _note_columns(metadata, columns, label)
     by_origin = {record.origin: record for record in metadata.records}
-    damaged = {problem.origin: problem for problem in metadata.problems}
+    damaged = {invalid_row.origin: invalid_row for invalid_row in metadata.invalid_rows}
     for row, (digest, path) in enumerate(zip(digests, paths, strict=True)):
         origin = f"{label} row {row + 1}"
         if origin in damaged:
@@ -289,7 +289,7 @@ def _is_absolute(path: str) -> bool:
     return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
 
 
-def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | Problem | Note]:
+def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | InvalidRow | Note]:
     """Yield the rows of a table beside its recordings."""
     folder = table.path if table.path.is_dir() else table.path.parent
     inner = "" if folder == source else f"{folder.relative_to(source).as_posix()}/"
@@ -298,11 +298,11 @@ def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | P
         chosen = replace(chosen, speaker=table.columns.speaker)
     metadata = table.read(table.path, label, chosen)
     yield from _note_columns(metadata, metadata.columns, label)
-    yield from metadata.problems
+    yield from metadata.invalid_rows
     shared = _find_shared(metadata)
     for record in metadata.records:
         if record.cells.get(metadata.columns.audio) in shared:
-            yield Problem(None, record.origin, "damaged_row", PART)
+            yield InvalidRow(None, record.origin, "damaged_row", PART)
             continue
         file_name = (record.cells.get(metadata.columns.audio) or "").strip()
         found = locate_file(folder, file_name, record.origin, table.absolute)
@@ -355,23 +355,23 @@ def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[
 def _row(
     record: Record,
     columns: Columns,
-    found: Found | Problem,
-    fingerprint: str | None,
+    found: Found | InvalidRow,
+    content_hash: str | None,
     prefix: str = "",
     file_name: str | None = None,
-) -> Row | Problem:
+) -> Row | InvalidRow:
     """Return the row with the cells that `columns` names."""
 
     def cell(column: str | None) -> str | None:
         return ((record.cells.get(column) if column else None) or "").strip() or None
 
     name = cell(columns.id)
-    if isinstance(found, Problem):
+    if isinstance(found, InvalidRow):
         stem = name_of_file(file_name) if file_name else None
         return replace(found, clip=name or (stem and prefix + stem))
     key = found.key and prefix + found.key
     name = name or (found.name and prefix + found.name)
     text, speaker, session = cell(columns.text), cell(columns.speaker), cell(columns.session)
     return Row(
-        record.origin, name, key, text, found.location, fingerprint, speaker, session, found.note
+        record.origin, name, key, text, found.location, content_hash, speaker, session, found.note
     )

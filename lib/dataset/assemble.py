@@ -20,6 +20,7 @@ class Record:
     id: str
     wav: Path
     text: str
+    transcript: str
     speaker_id: str
     duration: float
 
@@ -27,7 +28,8 @@ class Record:
 def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> None:
     """Write the records of every split so that `datasets.load_from_disk` reads them.
 
-    Columns: `id, audio, text, speaker_id, duration`; `audio` holds the bytes of the WAV file and
+    Columns: `id, audio, text, transcript, speaker_id, duration`. `text` is what is trained,
+    `transcript` what was given; `audio` holds the bytes of the WAV file and
     is not decoded on access. Loading needs no torchcodec, and no more memory than one batch is
     used for any number of hours.
     """
@@ -59,6 +61,7 @@ def _write_table(records: Sequence[Record], path: Path) -> None:
             "id": Value("string"),
             "audio": Audio(decode=False),
             "text": Value("string"),
+            "transcript": Value("string"),
             "speaker_id": Value("string"),
             "duration": Value("float64"),
         }
@@ -70,6 +73,7 @@ def _write_table(records: Sequence[Record], path: Path) -> None:
                     "id": record.id,
                     "audio": {"bytes": record.wav.read_bytes(), "path": f"{record.id}.wav"},
                     "text": record.text,
+                    "transcript": record.transcript,
                     "speaker_id": record.speaker_id,
                     "duration": record.duration,
                 }

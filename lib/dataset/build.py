@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from lib.audio.table import read_measurements
+from lib.config.dataset import DatasetSettings
 from lib.dataset.assemble import Record, write_dataset
 from lib.dataset.candidate import Candidate
-from lib.dataset.select import NO_NUMBERS, Selection, check_rejected_share, select_clips
-from lib.dataset.settings import DatasetSettings
+from lib.dataset.select import Selection, check_rejected_share, select_clips
 from lib.dataset.split import (
     TRAIN,
     VALIDATION,
@@ -25,7 +25,7 @@ from lib.dataset.split import (
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import one_line, write_table
 from lib.text.normalise import normalise_text
-from lib.text.numbers import NumberWriter
+from lib.text.plan import read_planned_texts
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ MANIFEST_COLUMNS = (
     "duration",
     "reason",
     "flags",
+    "transcript",
     "text",
     "origin",
 )
@@ -49,11 +50,11 @@ class ClipLike(Protocol):
 
     id: str
     text: str
-    fingerprint: str
+    content_hash: str
     origin: str
 
 
-class ProblemLike(Protocol):
+class InvalidRowLike(Protocol):
     """What is asked of a row of the source that is no clip."""
 
     clip: str | None
@@ -64,16 +65,15 @@ class ProblemLike(Protocol):
 
 def build_dataset(
     clips: Mapping[str, ClipLike],
-    problems: Iterable[ProblemLike],
+    invalid_rows: Iterable[InvalidRowLike],
     wavs: Mapping[str, Path],
     measurements: Path,
+    text: Path,
     assignments: Path,
     excluded: Path,
     settings: DatasetSettings,
     state: Path,
     *,
-    replaced: Collection[str],
-    numbers: NumberWriter = NO_NUMBERS,
     dataset: Path,
     manifest: Path,
     rejected: Path,
@@ -84,12 +84,14 @@ def build_dataset(
     ----------
     clips
         Every clip of the source, by id.
-    problems
+    invalid_rows
         Its rows that are no clips.
     wavs
         Converted file of each clip.
     measurements
         Table of all clips' measurements.
+    text
+        Folder of the text plan.
     assignments
         Table of the speakers.
     excluded
@@ -98,28 +100,23 @@ def build_dataset(
         See `DatasetSettings`.
     state
         Durable record of the split, updated.
-    replaced
-        Characters that `text.mapping` writes otherwise.
-    numbers
-        How `text.write_numbers` and `text.number_words` write numbers out.
     dataset
         Directory of the `DatasetDict` to write.
     manifest
-        Table to write: every clip and its fate.
+        Table to write: every clip, its status and its texts.
     rejected
         Table to write: every row that is not in the dataset, and why.
     """
     decisions = read_decisions(state)
     selection = select_clips(
         clips,
-        problems,
+        invalid_rows,
         read_measurements(measurements),
+        read_planned_texts(text),
         read_assignments(assignments),
         settings,
         read_excluded(excluded),
-        seniors=decisions.keys(),
-        replaced=replaced,
-        numbers=numbers,
+        previously_accepted=decisions.keys(),
     )
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)
@@ -134,7 +131,7 @@ def build_dataset(
 def _decide(
     accepted: Iterable[Candidate], decisions: Mapping[str, Decision], share: float
 ) -> dict[str, Decision]:
-    utterances = [Utterance(c.clip, hash_text(c.text), c.speaker_id) for c in accepted]
+    utterances = [Utterance(c.clip, hash_text(c.transcript), c.speaker_id) for c in accepted]
     splits = split_texts(utterances, share, standing_splits(decisions, share))
     return {u.clip: Decision(u.key, splits[u.key], share) for u in utterances}
 
@@ -156,7 +153,14 @@ def _collect_records(
     records: dict[str, list[Record]] = {TRAIN: [], VALIDATION: []}
     for clip, candidate in sorted(selection.accepted.items()):
         records[made[clip].split].append(
-            Record(clip, wavs[clip], candidate.text, candidate.speaker_id, candidate.duration)
+            Record(
+                clip,
+                wavs[clip],
+                candidate.text,
+                candidate.transcript,
+                candidate.speaker_id,
+                candidate.duration,
+            )
         )
     return records
 
@@ -177,13 +181,15 @@ def _write_manifest(
     rows = []
     for clip in sorted(clips):
         candidate = selection.accepted.get(clip)
-        text = normalise_text(clips[clip].text)
+        transcript = normalise_text(clips[clip].text)
         origin = clips[clip].origin
         if candidate is None:
-            fate = ("rejected", None, None, None, None, reasons[clip], None)
+            outcome = ("rejected", None, None, None, None, reasons[clip], None)
+            text = None
         else:
             split, flags = made[clip].split, ",".join(selection.flags.get(clip, ()))
             figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}")
-            fate = ("accepted", split, candidate.speaker_id, *figures, None, flags)
-        rows.append((clip, *fate, text, origin))
+            outcome = ("accepted", split, candidate.speaker_id, *figures, None, flags)
+            text = candidate.text
+        rows.append((clip, *outcome, transcript, text, origin))
     write_table(path, MANIFEST_COLUMNS, (map(one_line, row) for row in rows))

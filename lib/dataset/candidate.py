@@ -37,30 +37,33 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A clip with all that the gates ask for.
+    """A clip with all that the quality filters ask for.
 
     Attributes
     ----------
+    transcript
+        As it was given, normalised.
     text
-        As it goes into training.
-    fingerprint
+        What is trained of it.
+    content_hash
         Digest of the recording's bytes.
-    senior
+    previously_accepted
         Whether it was in an earlier dataset: of equal clips these stay.
-    unspoken
-        Characters of the text that nobody said how to read.
+    non_verbalised
+        Digits and symbols of the transcript that nobody said how to read.
     annotations
-        Parts of the text that are probably not spoken, as `[laughter]`.
+        Parts of the transcript that are probably not spoken, as `[laughter]`.
     """
 
     clip: str
     origin: str
+    transcript: str
     text: str
-    fingerprint: str
+    content_hash: str
     measured: Measurement
     speaker: Assignment
-    senior: bool = False
-    unspoken: str = ""
+    previously_accepted: bool = False
+    non_verbalised: str = ""
     annotations: tuple[str, ...] = ()
 
     @property
@@ -75,14 +78,14 @@ class Candidate:
 
     @property
     def characters(self) -> int:
-        """Number of characters, without spaces and punctuation."""
-        return len(text_key(self.text).replace(" ", ""))
+        """Characters of the transcript, without spaces and punctuation."""
+        return len(text_key(self.transcript).replace(" ", ""))
 
     @property
     def rate(self) -> float:
         """Characters a second."""
         return self.characters / self.duration
 
-    def object_to(self, reason: str, value: float, detail: str) -> Rejection:
-        """Say why a gate would not let it pass."""
+    def reject(self, reason: str, value: float, detail: str) -> Rejection:
+        """Say why a quality filter rejects it."""
         return Rejection(self.clip, self.origin, "dataset", reason, value, detail)

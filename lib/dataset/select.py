@@ -2,35 +2,35 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lib.audio.measurement import Measurement
+from lib.config.dataset import DatasetSettings
 from lib.dataset.candidate import Candidate, Rejection
-from lib.dataset.gates import GATES
-from lib.dataset.settings import DatasetSettings
+from lib.dataset.filters import FILTERS
+from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.speakers.tables import Assignment
 from lib.text.annotations import find_annotations
-from lib.text.normalise import find_unspoken, normalise_text
-from lib.text.numbers import NumberWriter
+from lib.text.normalise import normalise_text
+from lib.text.plan import PlannedText
 
 logger = logging.getLogger(__name__)
 
 # Reason of a clip that the user leaves out. It says nothing about the recordings.
 EXCLUDED = "excluded_by_user"
-NO_NUMBERS = NumberWriter()
 
 
 @dataclass(slots=True)
 class Selection:
-    """The clips that stay, with the gates that flag them, and those that do not."""
+    """The clips that stay, with the filters that flag them, and those that do not."""
 
     accepted: dict[str, Candidate] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
-    def judge(self, mode: str, rejections: Iterable[Rejection]) -> None:
-        """Let go of the clips a gate objects to, or flag them."""
+    def apply(self, mode: str, rejections: Iterable[Rejection]) -> None:
+        """Leave out the clips that a filter rejects, or flag them."""
         for rejection in rejections:
             if mode == "reject":
                 self.rejections.append(rejection)
@@ -44,40 +44,37 @@ class Selection:
 
 def select_clips(
     clips: Mapping[str, object],
-    problems: Iterable[object],
+    invalid_rows: Iterable[object],
     measurements: Mapping[str, Measurement],
+    texts: Mapping[str, PlannedText],
     assignments: Mapping[str, Assignment],
     settings: DatasetSettings,
     excluded: Mapping[str, str],
-    seniors: Collection[str] = (),
-    replaced: Collection[str] = (),
-    numbers: NumberWriter = NO_NUMBERS,
+    previously_accepted: Collection[str] = (),
 ) -> Selection:
-    """Pass every clip through the gates, one after the other.
+    """Pass every clip through the quality filters, one after the other.
 
     Parameters
     ----------
     clips
-        Records with `id`, `text`, `fingerprint` and `origin`, by id.
-    problems
+        Records with `id`, `text`, `content_hash` and `origin`, by id.
+    invalid_rows
         Rows of the source that are no clips: records with `clip`, `origin`, `reason`, `detail`.
     measurements
         Of every clip, by id.
+    texts
+        What is trained of every transcript, by id.
     assignments
         Speaker of every converted clip, by id.
     settings
         See `DatasetSettings`.
     excluded
         The line by which the user leaves a clip out, by id.
-    seniors
+    previously_accepted
         Clips of an earlier dataset: of equal recordings these stay.
-    replaced
-        Characters that are written otherwise before the model reads them.
-    numbers
-        How numbers are written out before that.
     """
     selection = Selection()
-    for row in problems:
+    for row in invalid_rows:
         selection.rejections.append(
             Rejection(row.clip, row.origin, "source", row.reason, None, row.detail)
         )
@@ -85,17 +82,17 @@ def select_clips(
         outcome = _exclude(clips[clip], excluded) or _admit(
             clips[clip],
             measurements.get(clip),
+            texts.get(clip),
             assignments.get(clip),
-            senior=clip in seniors,
-            find_unread=lambda text: find_unspoken(numbers.write(text), replaced),
+            previously_accepted=clip in previously_accepted,
         )
         if isinstance(outcome, Rejection):
             selection.rejections.append(outcome)
         else:
             selection.accepted[clip] = outcome
-    for name, gate in GATES.items():
+    for name, find in FILTERS.items():
         if (mode := getattr(settings, name)) != "off":
-            selection.judge(mode, list(gate(selection.accepted.values(), settings)))
+            selection.apply(mode, list(find(selection.accepted.values(), settings)))
     return selection
 
 
@@ -108,12 +105,12 @@ def _exclude(clip, excluded: Mapping[str, str]) -> Rejection | None:
 def _admit(
     clip,
     measured: Measurement | None,
+    planned: PlannedText | None,
     speaker: Assignment | None,
     *,
-    senior: bool,
-    find_unread: Callable[[str], str],
+    previously_accepted: bool,
 ) -> Candidate | Rejection:
-    """Bring together what is known of a clip; what is not sound or has no text stays out."""
+    """Bring together what is known of a clip; what cannot be trained stays out."""
     if measured is None:
         raise ValueError(
             f"clip {clip.id} ({clip.origin}) has no row in the table of measurements: "
@@ -124,26 +121,46 @@ def _admit(
         return Rejection(
             clip.id, clip.origin, "audio", measured.reason or "rejected", measured.value, detail
         )
-    text = normalise_text(clip.text)
-    if not any(c.isalnum() for c in text):
-        detail = f"the transcript {clip.text!r} has no letter or digit"
-        return Rejection(clip.id, clip.origin, "text", "missing_text", None, detail)
+    if planned is None:
+        raise ValueError(
+            f"clip {clip.id} ({clip.origin}) has no row in the text plan: "
+            "delete the folder text/ of the results and run again"
+        )
+    if planned.reason:
+        return Rejection(clip.id, clip.origin, "text", planned.reason, None, planned.detail)
+    frames = count_frames(measured.duration)
+    if planned.tokens > frames:
+        detail = (
+            f"its text has {planned.tokens} tokens, and {measured.duration:.2f} s have only "
+            f"{frames} frames: does the transcript belong to this recording?"
+        )
+        return Rejection(clip.id, clip.origin, "text", "too_much_text", planned.tokens, detail)
     if speaker is None:
         raise ValueError(
             f"clip {clip.id} ({clip.origin}) was converted but has no speaker: "
             "delete the embeddings and the speakers of the results and run again"
         )
+    transcript = normalise_text(clip.text)
     return Candidate(
         clip.id,
         clip.origin,
-        text,
-        clip.fingerprint,
+        transcript,
+        planned.text,
+        clip.content_hash,
         measured,
         speaker,
-        senior,
-        unspoken=find_unread(text),
-        annotations=tuple(find_annotations(text)),
+        previously_accepted,
+        non_verbalised=planned.non_verbalised,
+        annotations=tuple(find_annotations(transcript)),
     )
+
+
+def count_frames(duration: float) -> int:
+    """Return the spectrogram frames of a clip of so many seconds.
+
+    A monotonic alignment gives every token a frame of its own: a text of more tokens has none.
+    """
+    return round(duration * SAMPLE_RATE) // HOP_LENGTH
 
 
 def check_rejected_share(selection: Selection, settings: DatasetSettings) -> None:

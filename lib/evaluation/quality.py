@@ -5,7 +5,7 @@ is what can be reached, the other where it began.
 """
 
 import tempfile
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import torch
 
 from lib.audio.wav import read_wav, write_wav
-from lib.base_model.record import BaseModel
 from lib.corpus.saved_dataset import read_split
 from lib.evaluation.distortion import mel_cepstral_distortion
 from lib.evaluation.intelligibility import ListeningTest
@@ -55,26 +54,19 @@ class Sentence:
     speaker: str
 
 
-def choose_sentences(dataset: Path, sayable: Container[str], count: int) -> list[Sentence]:
-    """Choose up to `count` clips of every speaker from the validation split, in order of ids.
-
-    Parameters
-    ----------
-    sayable
-        Clips whose texts the voice can say.
-    """
-    rows = read_split(dataset / "validation", ["id", "text", "speaker_id"])
+def choose_sentences(dataset: Path, count: int) -> list[Sentence]:
+    """Choose up to `count` clips of every speaker from the validation split, in order of ids."""
+    rows = read_split(dataset / "validation", ["id", "transcript", "speaker_id"])
     chosen: dict[str, list[Sentence]] = {}
     for row in sorted(rows, key=lambda row: row["id"]):
         own = chosen.setdefault(row["speaker_id"], [])
-        if row["id"] in sayable and len(own) < count:
-            own.append(Sentence(row["id"], row["text"], row["speaker_id"]))
+        if len(own) < count:
+            own.append(Sentence(row["id"], row["transcript"], row["speaker_id"]))
     return [sentence for _, own in sorted(chosen.items()) for sentence in own]
 
 
 def measure_quality(
     model: Path | None,
-    base_model: Path,
     dataset: Path,
     recordings: Path,
     centroids: Path,
@@ -89,8 +81,6 @@ def measure_quality(
     ----------
     model
         The voice; None measures the recordings themselves.
-    base_model
-        The prepared base, which knows what can be said.
     recordings
         Folder with the converted clips, ``{clip}.wav``.
     centroids
@@ -103,12 +93,12 @@ def measure_quality(
         CPU threads.
     """
     torch.set_num_threads(threads)
-    sentences = choose_sentences(dataset, BaseModel.open(base_model).texts(), count)
+    sentences = choose_sentences(dataset, count)
     recorded = {s.clip: recordings / f"{s.clip}.wav" for s in sentences}
     test = None
     if recogniser:
         parts = (dataset / split for split in ("train", "validation"))
-        texts = [row["text"] for part in parts for row in read_split(part, ["text"])]
+        texts = [row["transcript"] for part in parts for row in read_split(part, ["transcript"])]
         test = ListeningTest(Recogniser(), texts)
     with tempfile.TemporaryDirectory() as scratch:
         spoken = speak_all(Synthesizer(model), sentences, Path(scratch)) if model else recorded
@@ -155,7 +145,7 @@ def speak_all(voice: Synthesizer, sentences: Sequence[Sentence], folder: Path) -
     spoken = {}
     for sentence in sentences:
         spoken[sentence.clip] = path = folder / f"{sentence.clip}.wav"
-        waveform = voice.speak(sentence.text, sentence.speaker, SEED)
+        waveform = voice.synthesize(sentence.text, sentence.speaker, SEED)
         write_wav(path, _to_int16(waveform.numpy()), voice.sample_rate)
     return spoken
 

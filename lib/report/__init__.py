@@ -1,1 +1,1 @@
-"""What a run did, as one page with plots and players."""
+"""The report of a run: one page with players, figures and tables."""

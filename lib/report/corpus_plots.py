@@ -1,4 +1,4 @@
-"""Figures of the corpus and of who speaks in it."""
+"""Figures of the clips and of the speakers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from lib.report.plot_style import (
     ORANGE,
     PAPER,
     RED,
+    annotate,
     needs_picture,
     new_figure,
     save_figure,
-    say,
     shorten,
     styled,
 )
@@ -33,7 +33,7 @@ from lib.tables import read_table
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE}
 MAX_BARS = 40
-MAX_NAMED_VOICES = 15
+MAX_NAMED_SPEAKERS = 15
 
 
 def plot_corpus(
@@ -44,12 +44,12 @@ def plot_corpus(
     loudness: float,
     output: Path,
 ) -> None:
-    """Draw durations, seconds per speaker, loudness and rejections into a directory.
+    """Draw durations, seconds per speaker, loudness and rejections into a folder.
 
     Parameters
     ----------
     loudness
-        What the clips were brought to, in LUFS.
+        Target of the conversion, in LUFS.
     """
     output.mkdir(parents=True, exist_ok=True)
     clips = accepted_clips(manifest)
@@ -61,7 +61,7 @@ def plot_corpus(
 
 @styled
 def plot_durations(clips: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Draw how long the accepted clips are, by split."""
+    """Draw a histogram of the durations of the accepted clips, by split."""
     figure, (axes,) = new_figure()
     axes.set_title("Length of the clips")
     splits = {
@@ -70,7 +70,7 @@ def plot_durations(clips: Sequence[Mapping[str, str]], path: Path) -> None:
     }
     splits = {split: values for split, values in splits.items() if len(values)}
     if not splits:
-        say(axes, "No clip was accepted.")
+        annotate(axes, "No clip was accepted.")
         return save_figure(figure, path, "Length of the clips", "No clip was accepted.")
     values = np.concatenate(list(splits.values()))
     bins = int(np.clip(np.sqrt(len(values)) * 2, 8, 50))
@@ -98,7 +98,7 @@ def plot_durations(clips: Sequence[Mapping[str, str]], path: Path) -> None:
 def plot_speaking_time(
     clips: Sequence[Mapping[str, str]], names: Mapping[str, str], path: Path
 ) -> None:
-    """Draw how long each speaker speaks, by split."""
+    """Draw the duration of each speaker's speech, by split."""
     times: dict[str, Counter] = {}
     for clip in clips:
         times.setdefault(clip["speaker_id"], Counter())[clip["split"]] += float(clip["duration"])
@@ -107,7 +107,7 @@ def plot_speaking_time(
     figure, (axes,) = new_figure(height=1.1 + 0.3 * max(2, len(shown)))
     axes.set_title("Speech of each speaker")
     if not shown:
-        say(axes, "No clip was accepted.")
+        annotate(axes, "No clip was accepted.")
         return save_figure(figure, path, "Speech of each speaker", "No clip was accepted.")
     left = np.zeros(len(shown))
     for split, colour in SPLIT_COLOURS.items():
@@ -146,7 +146,7 @@ def plot_loudness(measurements: Path, target: float, path: Path) -> None:
     measured = [m for m in read_measurements(measurements).values() if m.status == "ok"]
     measured.sort(key=lambda m: m.loudness_before)
     if not measured:
-        say(axes, "No clip could be measured.")
+        annotate(axes, "No clip could be measured.")
         return save_figure(figure, path, "Loudness before and after", "No clip could be measured.")
     before = np.array([m.loudness_before for m in measured])
     after = np.array([m.loudness_after for m in measured])
@@ -157,7 +157,7 @@ def plot_loudness(measurements: Path, target: float, path: Path) -> None:
     axes.scatter(places, before, color="#9aa4b2", label="before", **style)
     axes.scatter(places[~bound], after[~bound], color=BLUE, label="after", **style)
     if bound.any():
-        label = "after, held down by its peak"
+        label = "after, limited by its peak"
         axes.scatter(places[bound], after[bound], color=ORANGE, label=label, **style)
     axes.set(xlabel="clips, from the quietest to the loudest", ylabel="LUFS")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -168,7 +168,9 @@ def plot_loudness(measurements: Path, target: float, path: Path) -> None:
         f"brought to {target:g} LUFS."
     )
     if bound.any():
-        description += f" {count(int(bound.sum()), 'clip')} stayed below: their peaks were full."
+        description += (
+            f" {count(int(bound.sum()), 'clip')} stayed below: their peaks are at the ceiling."
+        )
     save_figure(figure, path, "Loudness before and after", description)
 
 
@@ -179,7 +181,7 @@ def plot_rejections(rejected: Sequence[Mapping[str, str]], path: Path) -> None:
     figure, (axes,) = new_figure(height=1.1 + 0.34 * max(2, len(reasons)))
     axes.set_title("Rejected clips")
     if not reasons:
-        say(axes, "No clip was rejected.")
+        annotate(axes, "No clip was rejected.")
         return save_figure(figure, path, "Rejected clips", "No clip was rejected.")
     counts = [number for _, number in reasons]
     bars = axes.barh(range(len(reasons)), counts, color=RED, height=0.65)
@@ -196,12 +198,12 @@ def plot_rejections(rejected: Sequence[Mapping[str, str]], path: Path) -> None:
 def plot_speakers(
     speaker_map: Path, assignments: Path, registry: Path, min_confidence: float, output: Path
 ) -> None:
-    """Draw the map of the voices into a directory.
+    """Draw the speaker map into a folder.
 
     Parameters
     ----------
     min_confidence
-        Clips below it are marked as uncertain.
+        Clips with a confidence below this are marked as uncertain.
     """
     output.mkdir(parents=True, exist_ok=True)
     uncertain = {
@@ -216,13 +218,13 @@ def plot_speakers(
 def plot_speaker_map(
     places: Sequence[Mapping[str, str]], uncertain: set[str], names: Mapping[str, str], path: Path
 ) -> None:
-    """Draw every clip where its voice lies, coloured by speaker."""
+    """Draw the speaker embedding of every clip in two dimensions, coloured by speaker."""
     figure, (axes,) = new_figure(height=5.2)
-    axes.set_title("Map of the voices")
+    axes.set_title("Speaker map")
     speakers = sorted({row["speaker_id"] for row in places})
     if not speakers:
-        say(axes, "No clip has a voice.")
-        return save_figure(figure, path, "Map of the voices", "No clip has a voice.")
+        annotate(axes, "No clip has a speaker.")
+        return save_figure(figure, path, "Speaker map", "No clip has a speaker.")
     crowded = needs_picture(places)
     style = {"s": 8 if crowded else 26, "alpha": 0.8, "linewidths": 0, "rasterized": crowded}
     for number, speaker in enumerate(speakers):
@@ -231,11 +233,11 @@ def plot_speaker_map(
         marker = "osD^vP"[number // len(COLOURS) % 6]
         axes.scatter(*points.T, color=colour, marker=marker, **style)
         top = (points[:, 0].mean(), points[:, 1].max())
-        _name_voice(axes, top, speaker, names, colour, len(speakers))
-    doubtful = _points(row for row in places if row["clip"] in uncertain)
-    if len(doubtful):
+        _label_speaker(axes, top, speaker, names, colour, len(speakers))
+    uncertain_points = _points(row for row in places if row["clip"] in uncertain)
+    if len(uncertain_points):
         axes.scatter(
-            *doubtful.T,
+            *uncertain_points.T,
             s=3.5 * style["s"],
             facecolors="none",
             edgecolors=INK,
@@ -243,23 +245,23 @@ def plot_speaker_map(
         )
         axes.legend(loc="best")
     axes.set(xticks=[], yticks=[])
-    axes.set_xlabel("nearness of voices, two of 256 dimensions", color=FAINT)
+    axes.set_xlabel("first two principal components of the speaker embeddings", color=FAINT)
     axes.margins(0.1)
     axes.set_aspect("equal", adjustable="datalim")
     axes.spines[:].set_visible(False)
     description = (
         f"{count(len(places), 'clip')} of {count(len(speakers), 'speaker')}; each point is a clip, "
         "points of one colour are one speaker. "
-        f"{count(len(doubtful), 'clip')} of uncertain speaker."
+        f"The speaker of {count(len(uncertain_points), 'clip')} is uncertain."
     )
-    save_figure(figure, path, "Map of the voices", description)
+    save_figure(figure, path, "Speaker map", description)
 
 
 def _points(rows) -> np.ndarray:
     return np.array([(float(row["x"]), float(row["y"])) for row in rows]).reshape(-1, 2)
 
 
-def _name_voice(
+def _label_speaker(
     axes: Axes,
     place: tuple[float, float],
     speaker: str,
@@ -267,8 +269,8 @@ def _name_voice(
     colour: str,
     num_speakers: int,
 ) -> None:
-    """Write a speaker's name above the clips: nearer than any legend."""
-    few = num_speakers <= MAX_NAMED_VOICES
+    """Write a speaker's name above the clips."""
+    few = num_speakers <= MAX_NAMED_SPEAKERS
     axes.annotate(
         shorten(label_speaker(speaker, names)) if few else speaker,
         place,
@@ -289,5 +291,5 @@ def _name_voice(
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 clip, 2 clips."""
+    """Return a number with its noun: 1 clip, 2 clips."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

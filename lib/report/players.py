@@ -1,4 +1,4 @@
-"""Sounds as small as a page needs them."""
+"""Encodes audio for the pages."""
 
 import base64
 import io
@@ -9,30 +9,38 @@ import av
 import numpy as np
 import soundfile
 
-# Every browser plays MP3, which knows few sample rates; this one holds all there is of a voice.
+# Every browser plays MP3. Of its few sample rates, this one keeps everything of a 16 kHz clip.
 _SAMPLE_RATE = 24_000
 _BIT_RATE = 48_000
-# Sample rate and bit rate that are enough to know a voice by.
+# Sample rate and bit rate that are enough to recognise a speaker.
 _SMALL = (16_000, 24_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound within a page: its data, and how long it is."""
+    """A sound within a page.
+
+    Attributes
+    ----------
+    source
+        Data URI.
+    length
+        Duration with its unit.
+    """
 
     source: str
     length: str
 
 
 def embed_sound(wav: Path) -> Sound:
-    """Turn a mono WAV file into a data URI."""
+    """Return a mono WAV file as a data URI."""
     samples, sample_rate = soundfile.read(wav, dtype="int16")
     encoded = base64.b64encode(encode_mp3(samples, sample_rate)).decode("ascii")
     return Sound(f"data:audio/mpeg;base64,{encoded}", f"{len(samples) / sample_rate:.1f} s")
 
 
 def encode_start(wav: Path, seconds: float) -> str:
-    """Encode the first seconds of a mono WAV file as small as a voice allows, in base 64."""
+    """Return the first seconds of a mono WAV file as MP3 of a low bit rate, in base 64."""
     with soundfile.SoundFile(wav) as file:
         samples = file.read(round(seconds * file.samplerate), dtype="int16")
         encoded = encode_mp3(samples, file.samplerate, *_SMALL)
@@ -42,7 +50,17 @@ def encode_start(wav: Path, seconds: float) -> str:
 def encode_mp3(
     samples: np.ndarray, sample_rate: int, to_rate: int = _SAMPLE_RATE, bit_rate: int = _BIT_RATE
 ) -> bytes:
-    """Encode ``(samples,)`` int16 as MP3."""
+    """Return audio as MP3.
+
+    Parameters
+    ----------
+    samples
+        ``(samples,) int16``, mono.
+    sample_rate, to_rate
+        Of the samples and of the MP3, in Hz.
+    bit_rate
+        In bits per second.
+    """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp3") as file:
         stream = file.add_stream("libmp3lame", rate=to_rate, layout="mono")

@@ -1,8 +1,8 @@
-"""What all figures share: their look, and how they are written.
+"""The style of all figures, and how they are written.
 
-Figures are SVG files that carry their title and, as description, what they show in words and
-numbers: the report takes its captions and alternative texts from there. Text stays text, so that a
-browser draws the names of speakers in any script.
+A figure is an SVG file with a title and a description: what it shows in words and numbers. The
+report takes its captions and alternative texts from there. Text stays text, so that a browser can
+draw the names of speakers in any script.
 """
 
 import re
@@ -40,7 +40,7 @@ STYLE = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "text.color": INK,
-    # The names of speakers are the user's: a dollar sign in one is no formula.
+    # A dollar sign in the name of a speaker begins no formula.
     "text.parse_math": False,
     "xtick.color": FAINT,
     "ytick.color": FAINT,
@@ -51,20 +51,20 @@ STYLE = {
     "font.size": 10,
     "legend.frameon": False,
     "svg.fonttype": "none",
-    # Ids within the file depend on its content alone.
+    # The ids within the file depend on its content alone.
     "svg.hashsalt": "figure",
 }
-# Beyond this number, points are drawn as a picture: a hundred bytes each add up.
+# More points than these are drawn as a picture: each takes a hundred bytes as a vector.
 MAX_VECTOR_POINTS = 600
 _PICTURE_DPI = 160
 
-# Browsers apply this to pictures too, so that a figure follows the page into the dark.
+# Browsers apply this to pictures too, so that a figure has the dark colours of the page.
 _DARK = "@media (prefers-color-scheme: dark) {{ {rules} }}"
 _DARK_COLOURS = {PAPER: "#161b22", INK: "#e6edf3", FAINT: "#9aa4b2", GRID: "#2d343d"}
 _NAMESPACE = {"dc": "http://purl.org/dc/elements/1.1/"}
 
 styled = matplotlib.rc_context(STYLE)
-"""Decorator of functions that draw."""
+"""Decorator that draws with the style above."""
 
 
 def new_figure(
@@ -77,11 +77,17 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: Path, title: str, description: str) -> None:
-    """Write an SVG file, atomically, with the look of the dark for readers who like it."""
+    """Write an SVG file, atomically, with colours for light and for dark pages.
+
+    Parameters
+    ----------
+    title, description
+        What `read_description` returns; the report shows them.
+    """
     metadata = {"Title": title, "Description": printable(description), "Date": None}
     with atomic_path(path) as temporary:
         with warnings.catch_warnings():
-            # Of our own font; it is the reader's that draws the text.
+            # A glyph that our font lacks is no fault: the reader's font draws the text.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             figure.savefig(temporary, format="svg", metadata=metadata, dpi=_PICTURE_DPI)
         rules = " ".join(
@@ -100,8 +106,8 @@ def read_description(path: Path) -> tuple[str, str]:
     return tuple(root.findtext(f".//dc:{key}", "", _NAMESPACE) for key in ("title", "description"))
 
 
-def say(axes: Axes, text: str) -> None:
-    """Write a sentence where there is nothing to draw."""
+def annotate(axes: Axes, text: str) -> None:
+    """Write a sentence into axes that have nothing to draw."""
     axes.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, transform=axes.transAxes)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
@@ -109,16 +115,16 @@ def say(axes: Axes, text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Leave out the characters that XML forbids."""
+    """Return the text without the characters that XML forbids."""
     return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
 
 
 def shorten(text: str, limit: int = 28) -> str:
-    """Cut a name to what fits beside a bar."""
+    """Return a name cut to what fits beside a bar."""
     text = printable(text)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def needs_picture(values: Sequence) -> bool:
-    """Whether so many points should be drawn as a picture."""
+    """Return whether so many points should be drawn as a picture."""
     return len(values) > MAX_VECTOR_POINTS

@@ -1,4 +1,4 @@
-"""One page that shows a run: voices to listen to, figures, tables. It needs nothing beside it."""
+"""One page that shows a run: voices to listen to, figures and tables. It loads no other file."""
 
 import base64
 from collections import Counter
@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.files import atomic_path, read_json
-from lib.report.page import STYLE, TEMPLATE, make_template
+from lib.files import read_json
 from lib.report.players import embed_sound
 from lib.report.plot_style import printable, read_description
 from lib.report.tables import (
     Example,
     collect_examples,
-    describe_doubt,
-    describe_place,
+    describe_suggestion,
+    find_overrides_file,
     format_duration,
     label_speaker,
+    require_files,
 )
+from lib.report.template import write_page
 from lib.tables import read_table
 
+TEMPLATE = Path(__file__).with_name("templates") / "report.html"
 MAX_ROWS = 200
-# What a page can hold: some 30 kB for each sentence.
-MAX_VOICES = 100
+# A sentence takes some 30 kB of the page.
+MAX_SPEAKERS = 100
 MAX_SENTENCES = 3
+# What lib.evaluation.quality measures, in the order of the table.
+MEASURED = ("recordings", "before", "after")
 _LICENCE = (
     "The weights derive from Meta's MMS-TTS, which are licensed CC BY-NC 4.0: no commercial use."
 )
@@ -32,24 +36,68 @@ _LICENCE = (
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What the report is made from; the names are those of the run's files."""
+    """Files and folders of a run that the report is made from.
+
+    Attributes
+    ----------
+    quality
+        JSON files of lib.evaluation.quality: the recordings, before and after the training.
+    figures
+        Folders with SVG figures, by section of the page.
+    """
 
     manifest: Path
     rejected: Path
     registry: Path
+    text: Path
     base_model: Path
     training: Path
     samples: Path
     clips: Path
     quality: Sequence[Path]
-    """Measured by lib.evaluation.quality: the recordings, the voice before and after training."""
     figures: Mapping[str, Path]
-    """Directories with figures, by section."""
+
+    @classmethod
+    def from_results(cls, results: Path) -> "ReportPaths":
+        """Return the paths within the output folder of a finished run.
+
+        Raises
+        ------
+        ValueError
+            If a file or folder is missing.
+        """
+        quality = (results / f"quality/{what}.json" for what in MEASURED)
+        sections = ("voices", "training", "corpus", "speakers")
+        paths = cls(
+            manifest=results / "manifest.tsv",
+            rejected=results / "rejected.tsv",
+            registry=results / "speakers/registry.json",
+            text=results / "text",
+            base_model=results / "base_model",
+            training=results / "training.json",
+            samples=results / "samples",
+            clips=results / "clips",
+            quality=[path for path in quality if path.is_file()],
+            figures={section: results / "report" / section for section in sections},
+        )
+        require_files(path for path in vars(paths).values() if isinstance(path, Path))
+        require_files(paths.figures.values())
+        return paths
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for the page, and how many there is no room for."""
+    """A table of the page.
+
+    Attributes
+    ----------
+    nothing
+        What the page says where there are no rows.
+    file
+        The file that has all rows.
+    omitted
+        Number of rows that the page does not show.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -61,60 +109,56 @@ class Table:
     def cut(
         cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], nothing: str, file: str
     ) -> "Table":
-        """Keep the first rows."""
+        """Return a table of the first rows, at most `MAX_ROWS`."""
         return cls(columns, rows[:MAX_ROWS], nothing, file, max(0, len(rows) - MAX_ROWS))
 
 
 def write_report(
-    paths: ReportPaths, title: str, language: str, file: str | None, output: Path
+    paths: ReportPaths, title: str, language: str, overrides_file: str | None, output: Path
 ) -> None:
     """Write the page.
 
     Parameters
     ----------
     title
-        What the recordings are called.
+        Name of the recordings.
     language
-        ISO 639 code of the transcripts, for those who let the page be read aloud.
-    file
-        Where the user's word about speakers is read from; None, where it is not.
+        ISO 639 code of the transcripts; a screen reader needs it.
+    overrides_file
+        File with the user's speaker overrides; None if the run reads none.
+    output
+        HTML file to write.
     """
-    place, hint = describe_place(file)
+    file, hint = find_overrides_file(overrides_file)
     manifest, rejected = read_table(paths.manifest), read_table(paths.rejected)
     registry = read_json(paths.registry)
     names = {key: entry["name"] for key, entry in registry["speakers"].items()}
     base = read_json(paths.base_model / "base.json")
     training = read_json(paths.training)
-    vocabulary = read_table(paths.base_model / "vocabulary.tsv")
+    characters = read_table(paths.text / "vocabulary.tsv")
     examples = collect_examples(paths.samples, paths.manifest)
     accepted = [row for row in manifest if row["status"] == "accepted"]
     values = {
         "title": title,
         "language": language,
-        "style": STYLE,
-        "file": place,
+        "overrides_file": file,
         "hint": hint,
         "facts": _collect_facts(accepted, rejected, base, training),
         "notes": _collect_notes(accepted, base, training),
-        "voices": [_show_voice(e, names, paths.clips) for e in examples[:MAX_VOICES]],
-        "voices_omitted": max(0, len(examples) - MAX_VOICES),
+        "speaker_players": [_embed_players(e, names, paths.clips) for e in examples[:MAX_SPEAKERS]],
+        "speakers_omitted": max(0, len(examples) - MAX_SPEAKERS),
         "quality": _list_quality(paths.quality, names),
         "figures": {name: _embed_figures(folder) for name, folder in paths.figures.items()},
         "rejected": _list_rejected(rejected, paths.rejected),
-        "excluded": Table.cut(
-            ("clip", "reason"),
-            sorted(base["excluded"].items()),
-            "None: the base model can learn from every accepted clip.",
-            "base_model/base.json",
-        ),
         "speakers": _list_speakers(accepted, registry),
-        "doubts": [(describe_doubt(d, names), d["lines"]) for d in registry["review_suggestions"]],
-        "vocabulary": _list_characters(vocabulary),
-        "vocabulary_summary": _sum_up_characters(vocabulary),
+        "suggestions": [
+            {"text": describe_suggestion(row, names), "lines": row["lines"]}
+            for row in registry["review_suggestions"]
+        ],
+        "characters": _list_characters(characters),
+        "characters_summary": _summarise_characters(characters),
     }
-    page = make_template(TEMPLATE)
-    with atomic_path(output) as temporary:
-        temporary.write_text(page.render(values).strip() + "\n", "utf-8")
+    write_page(TEMPLATE, values, output)
 
 
 def _collect_facts(
@@ -143,19 +187,18 @@ def _collect_facts(
             "nothing to validate on" if best is None else _describe_best(training),
         ),
         ("Steps", f"{training['step']:,}", _count_skipped(training["skipped_steps"])),
-        ("Left out of training", f"{len(base['excluded']):,}", None),
     )
     return [{"name": name, "value": value, "more": more} for name, value, more in facts]
 
 
 def _describe_best(training: Mapping[str, Any]) -> str:
-    """Say which epoch is the best, and what that rests on."""
+    """Say which epoch is the best, and how much of its score is the mel loss."""
     losses = training["best_losses"] or {}
     total = sum(losses.values())
-    told = f"best: epoch {training['best_epoch']:,}"
+    text = f"best: epoch {training['best_epoch']:,}"
     if "mel" in losses and total:
-        told += f", by a score that is {losses['mel'] / total:.0%} mel loss"
-    return told
+        text += f", by a score that is {losses['mel'] / total:.0%} mel loss"
+    return text
 
 
 def _count_skipped(steps: int) -> str | None:
@@ -165,58 +208,58 @@ def _count_skipped(steps: int) -> str | None:
 def _collect_notes(
     accepted: Sequence[Mapping[str, str]], base: Mapping[str, Any], training: Mapping[str, Any]
 ) -> list[str]:
-    """Return what a reader should know before anything else."""
+    """Return the notes at the top of the page."""
     flags = Counter(flag for row in accepted for flag in row["flags"].split(",") if flag)
     notes = [
-        f"{number:,} clips in the dataset are marked as {flag.replace('_', ' ')}: "
-        "see the column flags of manifest.tsv."
+        f"{number:,} clips in the dataset are flagged as {flag.replace('_', ' ')}. "
+        "The column flags of manifest.tsv shows which."
         for flag, number in sorted(flags.items())
     ]
     if base["source"] == "tiny":
         notes.append(
-            "The base is the tiny random model, which shows that everything runs: it hums, it "
-            "does not speak. For a voice, give base_model.source a real one."
+            "The base model is the tiny random model. It shows that every step runs, but its "
+            "voices only hum. For speech, set base_model.source to a real base model."
         )
     code = training["code"]
     if code["is_other"]:
         notes.append(
-            "The code of the training has changed since these weights were trained (from "
-            f"{code['trained_by'][-1]['code']} to {code['now']}): they are as they were. "
-            "training.resume: false trains anew."
+            "The training code has changed since these weights were trained (from "
+            f"{code['trained_by'][-1]['code']} to {code['now']}). The weights are kept. To train "
+            "again with the new code, set training.resume: false."
         )
     if "mms-tts" in base["source"]:
         notes.append(_LICENCE)
     return notes
 
 
-def _show_voice(example: Example, names: Mapping[str, str], clips: Path) -> dict[str, Any]:
-    """Return a speaker's players."""
+def _embed_players(example: Example, names: Mapping[str, str], clips: Path) -> dict[str, Any]:
+    """Return a speaker's sentences and recording, each with its sound."""
     recording, clip = None, None
     if example.recording is not None:
         clip = example.recording["clip"]
-        recording = (example.recording["text"], embed_sound(clips / f"{clip}.wav"))
+        recording = (example.recording["transcript"], embed_sound(clips / f"{clip}.wav"))
     sentences = [(text, embed_sound(wav)) for text, wav in example.sentences[:MAX_SENTENCES]]
     name = label_speaker(example.speaker, names)
     return {"name": name, "sentences": sentences, "recording": recording, "clip": clip}
 
 
 def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
-    """Return what was measured of every speaker: recordings, before and after the training."""
+    """Return the figures of every speaker: recordings, before and after the training."""
     measured = {path.stem: read_json(path) for path in paths}
     speakers = sorted({speaker for found in measured.values() for speaker in found})
     rows = [
-        (label_speaker(speaker, names), what, *_describe_quality(found[speaker]))
+        (label_speaker(speaker, names), what, *_format_quality(found[speaker]))
         for speaker in speakers
         for what, found in measured.items()
         if speaker in found
     ]
-    columns = ("speaker", "what is heard", "right of 20", "right word of 20")
-    columns += ("own voice", "another's", "distortion", "length")
-    nothing = "Nothing was held out of the training, or evaluation.clips is 0."
+    columns = ("speaker", "audio", "sentences", "words")
+    columns += ("own similarity", "other similarity", "distortion", "length ratio")
+    nothing = "No clip was held out of the training, or evaluation.clips is 0."
     return Table.cut(columns, rows, nothing, "quality/")
 
 
-def _describe_quality(quality: Mapping[str, Any]) -> list[str]:
+def _format_quality(quality: Mapping[str, Any]) -> list[str]:
     def share(count: int | None) -> str:
         return "" if count is None else f"{count} of {quality['asked']}"
 
@@ -232,7 +275,7 @@ def _describe_quality(quality: Mapping[str, Any]) -> list[str]:
 
 
 def _embed_figures(folder: Path) -> list[dict[str, str]]:
-    """Turn the figures of a directory into data URIs with their titles and descriptions."""
+    """Return the figures of a folder as data URIs, with their titles and descriptions."""
     figures = []
     for path in sorted(folder.glob("*.svg")):
         title, description = read_description(path)
@@ -247,12 +290,12 @@ def _list_rejected(rejected: Sequence[Mapping[str, str]], file: Path) -> Table:
         (row["clip"], row["reason"].replace("_", " "), row["detail"], row["value"], row["origin"])
         for row in rejected
     ]
-    columns = ("clip", "reason", "detail", "value", "where it came from")
+    columns = ("clip", "reason", "detail", "value", "origin")
     return Table.cut(columns, rows, "No clip was rejected.", file.name)
 
 
 def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str, Any]) -> Table:
-    """Return clips and durations of every speaker, and the model's name for it."""
+    """Return the name, the clips and the duration of speech of every speaker."""
     clips, seconds = Counter(), Counter()
     for row in accepted:
         clips[row["speaker_id"], row["split"]] += 1
@@ -261,31 +304,31 @@ def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str,
         (
             speaker,
             entry["name"],
-            "the source" if entry["label"] is not None else "the voice",
+            "source" if entry["label"] is not None else "clustering",
             clips[speaker, "train"],
             clips[speaker, "validation"],
             format_duration(seconds[speaker]),
         )
         for speaker, entry in registry["speakers"].items()
     ]
-    columns = ("id", "name", "known from", "train", "validation", "speech")
+    columns = ("id", "name", "assigned by", "train", "validation", "speech")
     return Table.cut(columns, rows, "There are no speakers.", "speakers/registry.json")
 
 
-def _list_characters(vocabulary: Sequence[Mapping[str, str]]) -> Table:
+def _list_characters(characters: Sequence[Mapping[str, str]]) -> Table:
     rows = [
-        (printable(row["character"]), row["name"], row["count"], row["clips"], row["fate"])
-        for row in vocabulary
-        if row["fate"] != "known"
+        (printable(row["character"]), row["name"], row["count"], row["clips"], row["status"])
+        for row in characters
+        if row["status"] != "known"
     ]
-    columns = ("character", "name", "times", "clips", "what became of it")
+    columns = ("character", "name", "count", "clips", "status")
     nothing = "The base model knew every character."
-    return Table.cut(columns, rows, nothing, "base_model/vocabulary.tsv")
+    return Table.cut(columns, rows, nothing, "text/vocabulary.tsv")
 
 
-def _sum_up_characters(vocabulary: Sequence[Mapping[str, str]]) -> str:
-    unknown = sum(row["fate"] != "known" for row in vocabulary)
+def _summarise_characters(characters: Sequence[Mapping[str, str]]) -> str:
+    unknown = sum(row["status"] != "known" for row in characters)
     return (
-        f"The transcripts use {len(vocabulary):,} different characters; "
-        f"{unknown:,} of them the base model did not know as they are."
+        f"The transcripts use {len(characters):,} different characters. The base model does not "
+        f"know {unknown:,} of them as they are."
     )

@@ -1,4 +1,4 @@
-"""Figures of how the new voices sound beside the recordings."""
+"""Figures that compare the new voices with the recordings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,17 +8,17 @@ import soundfile
 import torch
 from matplotlib.axes import Axes
 
-from lib.report.plot_style import new_figure, save_figure, say, shorten, styled
+from lib.report.plot_style import annotate, new_figure, save_figure, shorten, styled
 from lib.report.tables import Example, collect_examples, label_speaker, read_names
 from lib.vits.spectrogram import Spectrogram, SpectrogramSettings
 
 MAX_SPEAKERS = 10
-# Of the natural logarithm of mel magnitudes: below is silence, above hardly anything.
+# Range of the colours, in natural logarithms of mel magnitudes: from silence to the loudest.
 _RANGE = (-9.0, 2.0)
 
 
 def plot_samples(samples: Path, manifest: Path, clips: Path, registry: Path, output: Path) -> None:
-    """Draw a sample of each speaker beside an original clip into a directory."""
+    """Draw a sample of each speaker beside an original clip into a folder."""
     output.mkdir(parents=True, exist_ok=True)
     examples = collect_examples(samples, manifest)
     plot_spectrograms(examples, clips, read_names(registry), output / "spectrograms.svg")
@@ -35,7 +35,7 @@ def plot_spectrograms(
         left.set_title(f"{shorten(label_speaker(example.speaker, names))}: new voice")
         seconds = _draw_mel(left, example.sentences[0][1])
         if example.recording is None:
-            say(right, "no recording")
+            annotate(right, "no recording")
             continue
         right.set_title(f"recording {shorten(example.recording['clip'])}")
         seconds = max(seconds, _draw_mel(right, clips / f"{example.recording['clip']}.wav"))
@@ -45,7 +45,8 @@ def plot_spectrograms(
     for axes in panels[-2:]:
         axes.set_xlabel("seconds")
     description = (
-        "Mel spectrograms. Left what the new voice says, right a recording of the same speaker: "
+        "Mel spectrograms: the new voice on the left, a recording of the same speaker on the "
+        "right. Speakers: "
         + ", ".join(label_speaker(example.speaker, names) for example in shown)
         + "."
     )
@@ -58,7 +59,7 @@ def compute_mel(wav: Path) -> tuple[np.ndarray, float]:
     """Return the log-mel ``(mels, frames)`` of a file, and its length in seconds."""
     samples, sample_rate = soundfile.read(wav, dtype="float32")
     spectrogram = Spectrogram(SpectrogramSettings(sample_rate=sample_rate))
-    # The analysis reflects this many samples at each end.
+    # The analysis reflects this many samples at each end, so that shorter audio is padded.
     shortest = spectrogram.padding + 1
     padded = np.pad(samples, (0, max(0, shortest - len(samples))))
     audio = torch.from_numpy(padded).unsqueeze(0)

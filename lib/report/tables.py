@@ -1,4 +1,4 @@
-"""Reads the tables of a run for figures and report."""
+"""Reads the tables of a run for the figures and the pages."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,29 +14,47 @@ def read_names(registry: Path) -> dict[str, str]:
     return {key: entry["name"] for key, entry in read_json(registry)["speakers"].items()}
 
 
-# As in config/config.yaml.
-USUAL_PLACE = "config/speakers.yaml"
+# The default of `speakers.overrides` in config/config.yaml.
+DEFAULT_OVERRIDES = "config/speakers.yaml"
 
 
-def describe_place(place: str | None) -> tuple[str, str]:
-    """Return where a correction is to be written, and what else has to be done, or nothing.
+def find_overrides_file(configured: str | None) -> tuple[str, str]:
+    """Return the file for speaker overrides, and what to do so that the run reads it.
 
     Parameters
     ----------
-    place
-        As `speakers.overrides` in the configuration.
+    configured
+        `speakers.overrides` of the configuration; None if the run reads no such file.
+
+    Returns
+    -------
+    tuple of str
+        The file, and a hint for the user. The hint is empty where nothing has to be done.
     """
-    if place is not None:
-        return place, ""
+    if configured is not None:
+        return configured, ""
     hint = (
         "This run reads no such file yet: make it, and set speakers.overrides to its name in the "
         "run's configuration."
     )
-    return USUAL_PLACE, hint
+    return DEFAULT_OVERRIDES, hint
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """Check that a run has left these files and folders.
+
+    Raises
+    ------
+    ValueError
+        If one is missing; the message names it.
+    """
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"{path} does not exist: the run is not finished; run it again")
 
 
 def label_speaker(speaker: str, names: Mapping[str, str]) -> str:
-    """Return the id, and the name where it says more."""
+    """Return the speaker's id, with the name where that is another."""
     name = names.get(speaker, speaker)
     return speaker if name == speaker else f"{speaker} · {name}"
 
@@ -53,29 +71,39 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.2f} h"
 
 
-def describe_doubt(doubt: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Say what the clustering now sees otherwise."""
-    concerned = [label_speaker(speaker, names) for speaker in doubt["speakers"]]
-    sizes = " and ".join(f"{len(group):,}" for group in doubt["groups"])
-    clips = "; ".join(", ".join(group[:3]) for group in doubt["groups"])
-    what = {
-        "two_voices": f"{' and '.join(concerned)} may be more than one voice",
-        "one_voice": f"{' and '.join(concerned)} may be one and the same voice",
+def describe_suggestion(suggestion: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return a review suggestion of registry.json as sentences.
+
+    Parameters
+    ----------
+    suggestion
+        With `reason`, `speakers` and `groups` of clip ids.
+    names
+        Name of every speaker, by id.
+    """
+    concerned = " and ".join(label_speaker(speaker, names) for speaker in suggestion["speakers"])
+    sizes = " and ".join(f"{len(group):,}" for group in suggestion["groups"])
+    clips = "; ".join(", ".join(group[:3]) for group in suggestion["groups"])
+    texts = {
+        "several_speakers": f"{concerned} may be more than one speaker",
+        "one_speaker": f"{concerned} may be the same speaker",
     }
-    said = what.get(doubt["reason"], f"{' and '.join(concerned)}: {doubt['reason']}")
-    return f"{said} (groups of {sizes} clips, for instance {clips}). The ids stay as they are."
+    text = texts.get(suggestion["reason"], f"{concerned}: {suggestion['reason']}")
+    return f"{text}: groups of {sizes} clips, for example {clips}. Speaker ids do not change."
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a speaker says with the new voice, and how that speaker sounded.
+    """Sentences that the new voice of a speaker says, and a recording of that speaker.
 
     Attributes
     ----------
+    speaker
+        Speaker id.
     sentences
-        What was said, and the WAV file with it.
+        Each text with the WAV file in which the new voice says it.
     recording
-        Row of manifest.tsv of an original clip, or None for a speaker without clips.
+        Row of manifest.tsv of an original clip; None for a speaker without clips.
     """
 
     speaker: str
@@ -84,7 +112,7 @@ class Example:
 
 
 def collect_examples(samples: Path, manifest: Path) -> list[Example]:
-    """Find every speaker's samples, and an original clip to compare them with."""
+    """Return every speaker's samples, with an original clip to compare them with."""
     texts = read_json(samples / "texts.json")
     rows: dict[str, list[dict[str, str]]] = {}
     for row in accepted_clips(manifest):
@@ -102,12 +130,16 @@ def collect_examples(samples: Path, manifest: Path) -> list[Example]:
 def _choose_recording(
     rows: Iterable[dict[str, str]], texts: Iterable[str]
 ) -> dict[str, str] | None:
-    """Prefer a clip with a text that the voice says too, then one that was held out."""
-    said = set(texts)
+    """Return the best clip to compare with.
+
+    A clip with a text that the new voice says too comes first, then one that was held out of the
+    training, then one of about four seconds.
+    """
+    spoken = set(texts)
     ranked = sorted(
         rows,
         key=lambda row: (
-            row["text"] not in said,
+            row["transcript"] not in spoken,
             row["split"] != "validation",
             abs(float(row["duration"]) - 4.0),
             row["clip"],

@@ -1,4 +1,4 @@
-"""Where the time of a run went, from what Snakemake measured of its jobs."""
+"""Time that every stage of a run took, from Snakemake's benchmark files."""
 
 import csv
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Stage:
-    """All jobs of a rule.
+    """All jobs of one rule.
 
     Attributes
     ----------
@@ -21,15 +21,15 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Seconds in which at least one of its jobs ran."""
+        """Seconds during which at least one of its jobs ran."""
         return union_length(self.intervals)
 
 
 def read_stages(results: Path) -> list[Stage]:
-    """Read what every rule took, in the order in which they ended.
+    """Return the time of every rule, in the order in which they ended.
 
-    Conversions have no benchmark files, since they are threads of the main process: they are taken
-    to last from the first log file to the last one.
+    Conversions have no benchmark files, since they are threads of the main process. Their time is
+    the one between the first log file and the last.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for path in sorted((results / "benchmarks").rglob("*.tsv")):
@@ -46,7 +46,7 @@ def read_stages(results: Path) -> list[Stage]:
 
 
 def union_length(intervals: Sequence[tuple[float, float]]) -> float:
-    """Return the length of what some intervals cover together."""
+    """Return the length of the union of some intervals."""
     total, reached = 0.0, float("-inf")
     for begin, end in sorted(intervals):
         total += max(0.0, end - max(begin, reached))

@@ -1,4 +1,4 @@
-"""Figures of a training, from what it logged for TensorBoard."""
+"""Figures of a training, from its TensorBoard logs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from lib.report.plot_style import (
     GREEN,
     ORANGE,
     RED,
+    annotate,
     needs_picture,
     new_figure,
     save_figure,
-    say,
     styled,
 )
 
 LOSSES = ("mel", "kl", "duration", "feature", "adversarial", "discriminator")
-# From so many points on, a smooth line says more than the noise around it.
+# A curve with more points than these is drawn with its running mean.
 MANY_POINTS = 100
-# A curve that falls further than this is read on a logarithmic axis.
+# The axis is logarithmic where the largest value is more than this many times the smallest.
 WIDE_RANGE = 30.0
 
 
@@ -39,12 +39,14 @@ class Curve:
 
 
 def plot_training(tensorboard: Path, summary: Path, output: Path) -> None:
-    """Draw losses, validation and optimizer into a directory.
+    """Draw losses, validation and optimizer into a folder.
 
     Parameters
     ----------
+    tensorboard
+        Folder with the event files of the training.
     summary
-        training.json, which tells the best epoch.
+        training.json, which has the best epoch.
     """
     output.mkdir(parents=True, exist_ok=True)
     curves = read_curves(tensorboard)
@@ -54,10 +56,10 @@ def plot_training(tensorboard: Path, summary: Path, output: Path) -> None:
 
 
 def read_curves(tensorboard: Path) -> dict[str, Curve]:
-    """Read all scalars from a folder of event files; none if there is no log."""
+    """Return all scalars of a folder of event files, by tag; none if there is no folder."""
     if not tensorboard.is_dir():
         return {}
-    # 0 keeps all; of pictures and sounds, which are not drawn, one is held at a time.
+    # 0 keeps all. One picture and one sound are kept at a time, as they are not drawn.
     kept = {"scalars": 0, "images": 1, "audio": 1, "histograms": 1, "tensors": 1}
     events = EventAccumulator(str(tensorboard), size_guidance=kept)
     events.Reload()
@@ -73,13 +75,13 @@ def read_curves(tensorboard: Path) -> dict[str, Curve]:
 
 @styled
 def plot_losses(curves: Mapping[str, Curve], path: Path) -> None:
-    """Draw every loss, in training and, where it was measured, in validation."""
+    """Draw every loss of the training, and of the validation where it was measured."""
     figure, panels = new_figure(height=5.0, rows=2, columns=3)
     for name, axes in zip(LOSSES, panels, strict=True):
         axes.set_title(name)
         train, held_out = curves.get(f"train/{name}"), curves.get(f"validation/{name}")
         if train is None:
-            say(axes, "not logged")
+            annotate(axes, "not logged")
             continue
         draw_curve(axes, train, BLUE, "training")
         if held_out is not None:
@@ -99,7 +101,7 @@ def plot_losses(curves: Mapping[str, Curve], path: Path) -> None:
         for name in LOSSES
         if (curve := curves.get(f"train/{name}")) is not None
     )
-    description = f"Over the training: {listed}." if listed else "The training has left no log."
+    description = f"Over the training: {listed}." if listed else "The training has no log."
     save_figure(figure, path, "Losses", description)
 
 
@@ -110,14 +112,14 @@ def plot_validation(curves: Mapping[str, Curve], summary: Mapping, path: Path) -
     axes.set_title("Validation score (lower is better)")
     score = curves.get("validation/score")
     if score is None:
-        text = "No clip was held out, so nothing was validated."
-        say(axes, text)
+        text = "No clip was held out, so there was no validation."
+        annotate(axes, text)
         return save_figure(figure, path, "Validation score", text)
     draw_curve(axes, score, ORANGE, "score", marker="o")
     _choose_scale(axes, [score])
     description = f"From {score.values[0]:.4g} to {score.values[-1]:.4g}."
     if summary["best_epoch"] is not None and summary["best_score"] is not None:
-        # Steps are logged, epochs are not: the best one is found by its score.
+        # The log has steps and no epochs, so that the best one is found by its score.
         best = int(np.abs(score.values - summary["best_score"]).argmin())
         place = (score.steps[best], score.values[best])
         text = f"best: epoch {summary['best_epoch']}, {summary['best_score']:.4g}"
@@ -143,10 +145,10 @@ def plot_optimizer(curves: Mapping[str, Curve], path: Path) -> None:
     """Draw the learning rate and the norms of both networks' gradients."""
     figure, (left, right) = new_figure(height=3.0, columns=2)
     left.set_title("Learning rate")
-    right.set_title("Norm of the gradients")
+    right.set_title("Gradient norm")
     rate = curves.get("optimizer/learning_rate")
     if rate is None:
-        say(left, "not logged")
+        annotate(left, "not logged")
     else:
         draw_curve(left, rate, GREEN, "learning rate", smooth=False)
         left.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
@@ -160,21 +162,21 @@ def plot_optimizer(curves: Mapping[str, Curve], path: Path) -> None:
         _choose_scale(right, list(norms.values()))
         right.legend()
     else:
-        say(right, "not logged")
+        annotate(right, "not logged")
     for axes in (left, right):
         axes.set_xlabel("step")
     listed = "; ".join(
         f"{name} median {np.median(curve.values):.3g}, largest {curve.values.max():.3g}"
         for name, curve in norms.items()
     )
-    text = f"Norms of the gradients: {listed}." if listed else "The training has left no log."
+    text = f"Gradient norms: {listed}." if listed else "The training has no log."
     save_figure(figure, path, "Optimizer", text)
 
 
 def draw_curve(
     axes: Axes, curve: Curve, colour: str, label: str, marker: str = "", smooth: bool = True
 ) -> None:
-    """Draw a curve; one with many points as a smooth line over a pale one."""
+    """Draw a curve; one with many points as its running mean over a pale line."""
     many = len(curve.values) > MANY_POINTS
     if smooth and many:
         pale = {"linewidth": 0.7, "alpha": 0.3, "rasterized": needs_picture(curve.values)}
@@ -189,7 +191,7 @@ def draw_curve(
 
 
 def running_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """Average over a window of this many points, narrower at both ends; ``(points,)``."""
+    """Return the mean over a window of this many points, narrower at both ends; ``(points,)``."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
     reach = np.minimum(np.minimum(places, len(values) - 1 - places), width // 2)

@@ -1,1 +1,1 @@
-"""Pages on which people put right what the workflow decided."""
+"""Pages on which people review and correct what the workflow decided."""

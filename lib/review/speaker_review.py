@@ -1,48 +1,47 @@
-"""A page to hear who the workflow thinks speaks where, and to make corrections, before training."""
+"""The speaker review page: listen to the assigned speakers and correct them before the training."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lib.audio.table import read_measurements
-from lib.files import atomic_path, read_json
-from lib.report import page
+from lib.files import read_json
 from lib.report.players import encode_start
 from lib.report.plot_style import COLOURS
-from lib.report.tables import describe_doubt, describe_place, format_duration
-from lib.review import page as audition_page
-from lib.review.script import SCRIPT
+from lib.report.tables import (
+    describe_suggestion,
+    find_overrides_file,
+    format_duration,
+    require_files,
+)
+from lib.report.template import write_page
+from lib.review.selection import (
+    MAX_PLAYERS,
+    MAX_SECONDS,
+    Item,
+    choose_listed,
+    choose_mapped,
+    choose_sounds,
+)
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import read_table
 
-# What is heard of a clip, in seconds: enough to know a voice again.
-MAX_SECONDS = 8.0
-# All sounds together: 4 kB of the page for each second.
-TOTAL_SECONDS = 1200.0
-MAX_PLAYERS = 40
-# Of every group of clips about which there is a doubt, so many can be heard.
-DOUBT_PLAYERS = 3
-MAX_POINTS = 1500
-MAX_CLIPS = 10_000
+TEMPLATE = Path(__file__).with_name("templates") / "speaker_review.html"
+# Characters of a transcript that the page shows.
 MAX_TEXT = 160
-# A typical clip has about this length.
-TYPICAL_SECONDS = 4.0
 
-UNSURE, SECOND_VOICE, MIXED = range(3)
+UNCERTAIN, OUTLIER, MIXED = range(3)
 REASONS = (
-    "another voice is as near",
-    "may be another voice than this speaker's others",
-    "its beginning and end differ: two voices?",
+    "another speaker is as similar",
+    "outlier: may be another speaker",
+    "beginning and end differ: two speakers?",
 )
 
 
 @dataclass(frozen=True)
-class AuditionPaths:
-    """What the page is made from; the names are those of the run's files."""
+class ReviewPaths:
+    """Files and folders of a run that the page is made from."""
 
     assignments: Path
     speaker_map: Path
@@ -51,38 +50,35 @@ class AuditionPaths:
     measurements: Path
     clips: Path
 
+    @classmethod
+    def from_results(cls, results: Path) -> "ReviewPaths":
+        """Return the paths within the output folder of a run.
 
-@dataclass(slots=True)
-class Item:
-    """A clip as the page shows it.
-
-    Attributes
-    ----------
-    why
-        Numbers of the reasons to doubt its speaker.
-    sound
-        Number of its sound on the page, -1 without.
-    """
-
-    clip: str
-    speaker: str
-    confidence: float
-    seconds: float
-    place: tuple[float, float]
-    text: str
-    left_out: bool
-    why: list[int] = field(default_factory=list)
-    sound: int = -1
+        Raises
+        ------
+        ValueError
+            If a file or folder is missing.
+        """
+        paths = cls(
+            assignments=results / "speakers/assignments.tsv",
+            speaker_map=results / "speakers/map.tsv",
+            registry=results / "speakers/registry.json",
+            excluded=results / "speakers/excluded.tsv",
+            measurements=results / "measurements.tsv",
+            clips=results / "clips",
+        )
+        require_files(vars(paths).values())
+        return paths
 
 
-def write_audition(
-    paths: AuditionPaths,
+def write_speaker_review(
+    paths: ReviewPaths,
     texts: Mapping[str, str],
     min_confidence: float,
-    min_agreement: float,
+    min_intra_clip_similarity: float,
     title: str,
     language: str,
-    file: str | None,
+    overrides_file: str | None,
     output: Path,
 ) -> None:
     """Write the page.
@@ -90,83 +86,75 @@ def write_audition(
     Parameters
     ----------
     texts
-        Transcript of every clip.
+        Transcript of every clip, by id.
     min_confidence
-        A clip whose speaker is less certain is doubtful.
-    min_agreement
-        A clip whose beginning and end are less alike is doubtful.
+        A clip whose speaker has a lower confidence is to be reviewed.
+    min_intra_clip_similarity
+        A clip is to be reviewed if the cosine similarity of its beginning and its end is lower.
     title
-        What the recordings are called.
+        Name of the recordings.
     language
         ISO 639 code of the transcripts.
-    file
-        Where the user's word is read from; None, where it is not.
+    overrides_file
+        File with the user's speaker overrides; None if the run reads none.
+    output
+        HTML file to write.
     """
-    place, hint = describe_place(file)
+    file, hint = find_overrides_file(overrides_file)
     registry = read_json(paths.registry)
-    items = collect_items(paths, texts, registry, min_confidence, min_agreement)
-    heard = choose_clips(
-        items, [group for d in registry["review_suggestions"] for group in d["groups"]]
-    )
-    shown = choose_shown(items, heard)
-    sounds = _embed_sounds(shown, set(heard), paths.clips)
-    mapped = sorted(sorted(range(len(shown)), key=lambda n: _rank(shown[n]))[:MAX_POINTS])
-    names = {key: entry["name"] for key, entry in registry["speakers"].items()}
-    doubts = [
-        {"said": describe_doubt(d, names), "lines": d["lines"], "clips": sum(d["groups"], [])}
-        for d in registry["review_suggestions"]
-    ]
+    items = collect_items(paths, texts, registry, min_confidence, min_intra_clip_similarity)
+    groups = [group for row in registry["review_suggestions"] for group in row["groups"]]
+    with_sound = choose_sounds(items, groups)
+    listed = choose_listed(items, with_sound)
+    sounds = _embed_sounds(listed, set(with_sound), paths.clips)
+    mapped = choose_mapped(listed)
+    suggestions = _list_suggestions(registry)
     speakers = _list_speakers(items, registry)
     numbers = {row["id"]: number for number, row in enumerate(speakers)}
     data = {
-        "file": place,
+        "overridesFile": file,
         "hint": hint,
         "language": language,
         "colours": COLOURS,
         "reasons": REASONS,
         "speakers": speakers,
-        "clips": [_to_row(item, numbers) for item in shown],
+        "clips": [_to_row(item, numbers) for item in listed],
         "mapped": mapped,
         "sounds": sounds,
-        "doubts": doubts,
+        "suggestions": suggestions,
     }
     values = {
         "title": title,
-        "file": place,
+        "overrides_file": file,
         "hint": hint,
         "facts": _collect_facts(items, speakers),
-        "doubts": doubts,
-        "limits": _tell_limits(items, shown, sounds, mapped),
-        "data": _to_json(data),
+        "suggestions": suggestions,
+        "limits": _describe_limits(items, listed, sounds, mapped),
+        "data": data,
     }
-    _render(values, output)
-
-
-def _render(values: Mapping[str, Any], output: Path) -> None:
-    template = page.make_template(audition_page.TEMPLATE)
-    # The one script that may run on the page.
-    digest = hashlib.sha256(SCRIPT.encode()).digest()
-    script_hash = f"sha256-{base64.b64encode(digest).decode('ascii')}"
-    style = page.STYLE + audition_page.STYLE
-    html = template.render(**values, style=style, script=SCRIPT, script_hash=script_hash)
-    with atomic_path(output) as temporary:
-        temporary.write_text(html.strip() + "\n", "utf-8")
+    write_page(TEMPLATE, values, output)
 
 
 def collect_items(
-    paths: AuditionPaths,
+    paths: ReviewPaths,
     texts: Mapping[str, str],
     registry: Mapping[str, Any],
     min_confidence: float,
-    min_agreement: float,
+    min_intra_clip_similarity: float,
 ) -> list[Item]:
-    """Bring together what is known of every clip that has a voice; the doubtful come first."""
+    """Return every clip that has a speaker, those to review first.
+
+    Parameters
+    ----------
+    registry
+        Content of registry.json.
+    """
     measured = read_measurements(paths.measurements)
     places = {
         row["clip"]: (float(row["x"]), float(row["y"])) for row in read_table(paths.speaker_map)
     }
     excluded = read_excluded(paths.excluded)
-    strangers = _list_strangers(registry["review_suggestions"])
+    outliers = _find_outliers(registry["review_suggestions"])
     items = []
     for clip, row in read_assignments(paths.assignments).items():
         item = Item(
@@ -178,95 +166,53 @@ def collect_items(
             _shorten(texts[clip]),
             clip in excluded,
         )
-        item.why += [UNSURE] * (row.confidence < min_confidence)
-        item.why += [SECOND_VOICE] * (clip in strangers)
-        item.why += [MIXED] * (
-            row.intra_clip_similarity is not None and row.intra_clip_similarity < min_agreement
+        is_mixed = (
+            row.intra_clip_similarity is not None
+            and row.intra_clip_similarity < min_intra_clip_similarity
         )
+        item.reasons += [UNCERTAIN] * (row.confidence < min_confidence)
+        item.reasons += [OUTLIER] * (clip in outliers)
+        item.reasons += [MIXED] * is_mixed
         items.append(item)
-    return sorted(items, key=lambda item: (not item.why, item.confidence, item.clip))
+    return sorted(items, key=lambda item: (not item.reasons, item.confidence, item.clip))
 
 
-def _list_strangers(doubts: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the clips that may be a second voice: all but the largest group of a doubt."""
+def _find_outliers(suggestions: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the clips that may be of a second speaker: all but the largest group of each."""
     return {
         clip
-        for doubt in doubts
-        if doubt["reason"] == "two_voices"
-        for group in sorted(doubt["groups"], key=len)[:-1]
+        for suggestion in suggestions
+        if suggestion["reason"] == "several_speakers"
+        for group in sorted(suggestion["groups"], key=len)[:-1]
         for clip in group
     }
 
 
-def choose_clips(items: Sequence[Item], groups: Sequence[Sequence[str]]) -> list[str]:
-    """Return the clips that can be heard: of every speaker some, by turns, while there is room.
-
-    First come those that a doubt is about, then typical and doubtful ones alternate.
-    """
-    wanted = {clip for group in groups for clip in _spread(sorted(group), DOUBT_PLAYERS)}
-    queues = {}
-    for speaker in sorted({item.speaker for item in items}):
-        own = [item for item in items if item.speaker == speaker]
-        typical = sorted(
-            (item for item in own if not item.why),
-            key=lambda item: (
-                -round(item.confidence, 1),
-                abs(item.seconds - TYPICAL_SECONDS),
-                item.clip,
-            ),
-        )
-        first = [item for item in own if item.clip in wanted]
-        mixed = _alternate(typical, [item for item in own if item.why])
-        queue = {item.clip: item for item in [*first, *mixed]}
-        queues[speaker] = list(queue.values())[: max(MAX_PLAYERS, len(first))]
-    heard, seconds = [], 0.0
-    for turn in range(max(map(len, queues.values()), default=0)):
-        for queue in queues.values():
-            length = min(queue[turn].seconds, MAX_SECONDS) if turn < len(queue) else 0.0
-            if length and seconds + length <= TOTAL_SECONDS:
-                heard.append(queue[turn].clip)
-                seconds += length
-    return heard
+def _list_suggestions(registry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the review suggestions with their text, their clips and the lines for the user."""
+    names = {key: entry["name"] for key, entry in registry["speakers"].items()}
+    return [
+        {
+            "text": describe_suggestion(row, names),
+            "lines": row["lines"],
+            "clips": [clip for group in row["groups"] for clip in group],
+        }
+        for row in registry["review_suggestions"]
+    ]
 
 
-def choose_shown(items: Sequence[Item], heard: Collection[str]) -> list[Item]:
-    """Return the clips that the page lists, in their order."""
-    heard = set(heard)
-    kept = sorted(items, key=lambda item: (item.clip not in heard, _rank(item)))[:MAX_CLIPS]
-    chosen = {item.clip for item in kept}
-    return [item for item in items if item.clip in chosen]
-
-
-def _rank(item: Item) -> tuple:
-    """Order in which clips get a place: heard, doubtful, then any, by a hash of the id."""
-    chance = hashlib.blake2b(item.clip.encode(), digest_size=8).digest()
-    return item.sound < 0, not item.why, chance
-
-
-def _alternate(one: Sequence[Item], other: Sequence[Item]) -> list[Item]:
-    pairs = zip(one, other, strict=False)
-    shorter = min(len(one), len(other))
-    return [item for pair in pairs for item in pair] + [*one[shorter:], *other[shorter:]]
-
-
-def _spread(clips: Sequence[str], number: int) -> list[str]:
-    """Return so many clips, evenly spread."""
-    step = max(1, len(clips) / number)
-    return [clips[int(n * step)] for n in range(min(number, len(clips)))]
-
-
-def _embed_sounds(items: Sequence[Item], heard: Collection[str], clips: Path) -> list[str]:
-    """Encode what can be heard, and number it."""
+def _embed_sounds(items: Sequence[Item], with_sound: Collection[str], clips: Path) -> list[str]:
+    """Return the sounds in base 64, and set the number of each in its item."""
     sounds = []
     for item in items:
-        if item.clip in heard:
+        if item.clip in with_sound:
             item.sound = len(sounds)
             sounds.append(encode_start(clips / f"{item.clip}.wav", MAX_SECONDS))
     return sounds
 
 
 def _list_speakers(items: Sequence[Item], registry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the speakers who have clips, who speaks longest first."""
+    """Return the speakers who have clips, the one with the longest speech first."""
     rows = {}
     for item in items:
         row = rows.setdefault(item.speaker, {"id": item.speaker, "clips": 0, "seconds": 0.0})
@@ -274,7 +220,7 @@ def _list_speakers(items: Sequence[Item], registry: Mapping[str, Any]) -> list[d
         row["seconds"] += item.seconds
     for key, row in rows.items():
         row["name"] = registry["speakers"][key]["name"]
-        row["out"] = key in registry["excluded"]
+        row["excluded"] = key in registry["excluded"]
         row["seconds"] = round(row["seconds"], 2)
     return sorted(rows.values(), key=lambda row: (-row["seconds"], row["id"]))
 
@@ -282,45 +228,47 @@ def _list_speakers(items: Sequence[Item], registry: Mapping[str, Any]) -> list[d
 def _collect_facts(
     items: Sequence[Item], speakers: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str, str | None]]:
-    doubtful = sum(bool(item.why) for item in items)
-    left_out = sum(item.left_out for item in items)
+    """Return the numbers at the top of the page: name, value and what else is said."""
+    to_review = sum(bool(item.reasons) for item in items)
+    excluded = sum(item.excluded for item in items)
     return [
         ("Speakers", f"{len(speakers):,}", None),
-        ("Clips", f"{len(items):,}", f"{left_out:,} left out by you" if left_out else None),
+        ("Clips", f"{len(items):,}", f"{excluded:,} excluded by you" if excluded else None),
         ("Speech", format_duration(sum(item.seconds for item in items)), None),
         (
-            "Doubtful clips",
-            f"{doubtful:,}",
-            f"{doubtful / len(items):.1%} of all" if doubtful else None,
+            "Clips to review",
+            f"{to_review:,}",
+            f"{to_review / len(items):.1%} of all" if to_review else None,
         ),
     ]
 
 
-def _tell_limits(
-    items: Sequence[Item], shown: Sequence[Item], sounds: Sequence[str], mapped: Sequence[int]
+def _describe_limits(
+    items: Sequence[Item], listed: Sequence[Item], sounds: Sequence[str], mapped: Sequence[int]
 ) -> list[str]:
-    """Say what a page of bearable size leaves away."""
+    """Say what the page leaves out so that its size stays bearable."""
     limits = []
     if len(sounds) < len(items):
         limits.append(
-            f"{len(sounds):,} of {len(items):,} clips can be heard here, up to {MAX_PLAYERS} of a "
-            "speaker: typical and doubtful ones. The others are in the folder of the clips."
+            f"{len(sounds):,} of {len(items):,} clips have sound on this page, up to {MAX_PLAYERS} "
+            "of a speaker: typical clips and clips to review. The folder of the clips has them all."
         )
-    if any(item.seconds > MAX_SECONDS and item.sound >= 0 for item in shown):
-        limits.append(f"Of long clips the first {MAX_SECONDS:g} seconds are heard.")
-    if len(mapped) < len(shown):
+    if any(item.seconds > MAX_SECONDS and item.sound >= 0 for item in listed):
+        limits.append(f"Long clips play for their first {MAX_SECONDS:g} seconds.")
+    if len(mapped) < len(listed):
         limits.append(
-            f"The map shows {len(mapped):,} clips: those with sound, the doubtful, some others."
+            f"The map shows {len(mapped):,} clips: those with sound, those to review, some others."
         )
-    if len(shown) < len(items):
+    if len(listed) < len(items):
         limits.append(
-            f"The list has {len(shown):,} of {len(items):,} clips; all are in "
-            "speakers/assignments.tsv, and patterns in your file reach them."
+            f"The list has {len(listed):,} of {len(items):,} clips. speakers/assignments.tsv lists "
+            "them all, and patterns in your file apply to them all."
         )
     return limits
 
 
 def _to_row(item: Item, numbers: Mapping[str, int]) -> list[Any]:
+    """Return a clip as the page's script reads it; lists are shorter than objects."""
     x, y = item.place
     return [
         item.clip,
@@ -330,16 +278,11 @@ def _to_row(item: Item, numbers: Mapping[str, int]) -> list[Any]:
         round(x, 4),
         round(y, 4),
         item.text,
-        item.why,
+        item.reasons,
         item.sound,
-        int(item.left_out),
+        int(item.excluded),
     ]
 
 
 def _shorten(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
-
-
-def _to_json(value: Any) -> str:
-    """Write JSON that cannot end the element it stands in."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

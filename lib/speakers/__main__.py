@@ -6,17 +6,17 @@
 
 import argparse
 import logging
-import sys
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from lib.logs import hide_loading_bars
+from lib.commands import add_config, make_parser, run_command
+from lib.config.read import read_config
+from lib.config.speakers import SpeakerSettings
 from lib.provenance import code_digest
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
-from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.embedding import embed_clips
 from lib.speakers.overrides_file import check_overrides, read_overrides
 from lib.speakers.shard import read_embeddings
@@ -28,17 +28,11 @@ SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/speakers.schema
 
 def main(line: Sequence[str] | None = None) -> None:
     """Find out who speaks in which clip."""
-    parser = argparse.ArgumentParser(prog="python -m lib.speakers", description=main.__doc__)
+    parser = make_parser("speakers", main.__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_embed(commands)
     _add_cluster(commands)
-    arguments = parser.parse_args(line)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    hide_loading_bars()
-    try:
-        arguments.run(arguments)
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+    run_command(parser, lambda arguments: arguments.run(arguments), line)
 
 
 def _add_embed(commands: argparse._SubParsersAction) -> None:
@@ -57,7 +51,6 @@ def _add_embed(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_cluster(commands: argparse._SubParsersAction) -> None:
-    defaults = SpeakerSettings()
     cluster = commands.add_parser(
         "cluster", help="cluster embeddings and write the tables of the speakers"
     )
@@ -68,29 +61,7 @@ def _add_cluster(commands: argparse._SubParsersAction) -> None:
     )
     cluster.add_argument("--labels", type=Path, help="TSV of known speakers: clip, speaker")
     cluster.add_argument("--overrides", help="YAML with corrections, like config/speakers.yaml")
-    cluster.add_argument(
-        "--count", type=_read_count, default=defaults.count, help="of speakers, or auto (default)"
-    )
-    cluster.add_argument(
-        "--min-clips",
-        type=int,
-        default=defaults.min_clips,
-        help=f"fewest that make a speaker (default: {defaults.min_clips})",
-    )
-    cluster.add_argument(
-        "--similarity-threshold",
-        type=float,
-        default=defaults.similarity_threshold,
-        help="from which two groups of clips are one speaker "
-        f"(default: {defaults.similarity_threshold})",
-    )
-    cluster.add_argument(
-        "--min-speech",
-        type=float,
-        default=defaults.min_speech,
-        help="seconds from which a clip takes part in the clustering "
-        f"(default: {defaults.min_speech})",
-    )
+    add_config(cluster)
     cluster.set_defaults(run=_cluster)
 
 
@@ -123,12 +94,7 @@ def _cluster(arguments: argparse.Namespace) -> None:
         speaker_map=output / "map.tsv",
         excluded=output / "excluded.tsv",
     )
-    settings = SpeakerSettings(
-        count=arguments.count,
-        min_clips=arguments.min_clips,
-        similarity_threshold=arguments.similarity_threshold,
-        min_speech=arguments.min_speech,
-    )
+    settings = SpeakerSettings(**read_config(arguments.config)["speakers"])
     assign_speakers(arguments.embeddings, clips, settings, overrides, state, paths)
     name_speakers(paths.speakers, overrides.names, output / "registry.json")
     logging.info("Who speaks in which clip: %s", paths.assignments)
@@ -153,10 +119,6 @@ def _find_sample_rate(wavs: Mapping[str, Path]) -> int:
 
 def _read_labels(path: Path) -> dict[str, str]:
     return {row["clip"]: row["speaker"] for row in read_table(path, ("clip", "speaker"))}
-
-
-def _read_count(text: str) -> int | str:
-    return text if text == "auto" else int(text)
 
 
 if __name__ == "__main__":

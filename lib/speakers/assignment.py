@@ -1,12 +1,13 @@
 """Assigns a speaker to every clip: clusters, earlier ids, the user's overrides, and the tables."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lib.speakers.clustering import SpeakerSettings, cluster_embeddings, project_embeddings
+from lib.config.speakers import SpeakerSettings
+from lib.speakers.clustering import cluster_embeddings, project_embeddings
 from lib.speakers.matching import Match, SpeakerMatcher
 from lib.speakers.overrides import Overrides, resolve_clips, resolve_overrides
 from lib.speakers.registry import (
@@ -181,7 +182,7 @@ def _update_registry(
     decisions = map(Decision, match.speakers, embeddings.digests)
     return Registry(
         next_number=match.next_number,
-        settings=asdict(settings),
+        settings=settings.describe_clustering(),
         speakers=speakers,
         decisions=kept | dict(zip(embeddings.clips, decisions, strict=True)),
     )

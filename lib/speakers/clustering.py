@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 
+from lib.config.speakers import SpeakerSettings
+
 logger = logging.getLogger(__name__)
 
 # Two clips of one speaker have a cosine of about 0.8. One clip of such evidence stands beside
@@ -29,42 +31,6 @@ LOWER = np.arange(1, 60) * -0.01
 
 # Merging and re-attaching settles in two rounds or three; more would go round in circles.
 ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerSettings:
-    """How speakers are told apart (config section `speakers`).
-
-    Attributes
-    ----------
-    count
-        Number of speakers in the corpus, or `auto` to find it.
-    min_clips
-        Fewest clips of enough speech that make a speaker; smaller groups join the nearest one.
-    similarity_threshold
-        Similarity from which two groups of clips are one speaker. Ward's best split of one speaker
-        gave 0.902 and more in 95% of cases, pairs of speakers 0.88 and less in 99%.
-    min_speech
-        Seconds of speech from which a clip takes part in the clustering. A shorter clip is put
-        into the nearest cluster afterwards. The encoder's window is 1.6 s.
-    """
-
-    count: int | str = "auto"
-    min_clips: int = 3
-    similarity_threshold: float = 0.90
-    min_speech: float = 1.6
-
-    def __post_init__(self) -> None:
-        if self.count != "auto" and (not isinstance(self.count, int) or self.count < 1):
-            raise ValueError(
-                f"speakers.count is {self.count!r}; expected 'auto' or a whole number from 1"
-            )
-        if self.min_clips < 1:
-            raise ValueError(f"speakers.min_clips is {self.min_clips}; expected 1 or more")
-        if not 0 < self.similarity_threshold <= 1:
-            raise ValueError(
-                f"speakers.similarity_threshold is {self.similarity_threshold}; expected 0 to 1"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from lib.speakers.clustering import Group, SpeakerSettings, similarity
+from lib.config.speakers import SpeakerSettings
+from lib.speakers.clustering import Group, similarity
 from lib.speakers.registry import Registry, speaker_id
 from lib.speakers.shard import Embeddings
 
@@ -85,7 +86,7 @@ class SpeakerMatcher:
         self._labels = labels
         self._previous = previous
         self._settings = settings
-        self._same_settings = dict(previous.settings) == asdict(settings)
+        self._same_settings = dict(previous.settings) == settings.describe_clustering()
         self._next_number = previous.next_number
         self._label_ids = self._identify_labels()
         self._known = [self._find_known(clip) for clip in self._clips]

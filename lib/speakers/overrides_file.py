@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from lib.settings import SettingsError, complete_settings
+from lib.config.validate import SettingsError, complete_settings
 from lib.speakers.overrides import Overrides, OverridesError, resolve_overrides
 from lib.speakers.registry import list_names, load_registry
 

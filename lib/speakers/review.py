@@ -2,11 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import yaml
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class ReviewSuggestion:
     Attributes
     ----------
     reason
-        `two_voices` if a speaker has several clusters, `one_voice` if a cluster has several
+        `several_speakers` if a speaker has several clusters, `one_speaker` if a cluster has several
         speakers.
     speakers
         Ids of the speakers concerned.
@@ -119,7 +120,7 @@ def find_review_suggestions(
         if tuple(pair) in main and clip not in assigned:
             grouped.setdefault(tuple(pair), []).append(clip)
     suggestions = []
-    for axis, reason in ((0, "two_voices"), (1, "one_voice")):
+    for axis, reason in ((0, "several_speakers"), (1, "one_speaker")):
         for key in sorted({pair[axis] for pair in grouped}):
             pairs = sorted(pair for pair in grouped if pair[axis] == key)
             concerned = sorted({merged.get(speaker, speaker) for speaker, _ in pairs})
@@ -134,19 +135,26 @@ def find_review_suggestions(
 
 def _write_lines(reason: str, speakers: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
     """Return the lines of the user's file that follow a suggestion."""
-    if reason == "one_voice":
-        return f"merge:\n  - [{', '.join(speakers)}]\n"
+    if reason == "one_speaker":
+        return f"merge:\n  - {_write_list(speakers)}\n"
     smaller = sorted(groups, key=len)[:-1]
     lines = [
-        f"  {speakers[0]}-{letter}: [{', '.join(group)}]\n"
+        f"  {speakers[0]}-{letter}: {_write_list(group)}\n"
         for letter, group in zip("bcdefghijklmnopqrstuvwxyz", reversed(smaller), strict=False)
     ]
     return "".join(["split:\n", *lines])
 
 
+def _write_list(names: Iterable[str]) -> str:
+    """Write names as a list of YAML, in quotes where they would be numbers or booleans."""
+    return yaml.safe_dump(
+        [*names], default_flow_style=True, allow_unicode=True, width=10**9
+    ).strip()
+
+
 def _log(suggestion: ReviewSuggestion) -> None:
     few_clips = sum(map(len, suggestion.groups)) <= MAX_LISTED
-    listed = few_clips or suggestion.reason == "one_voice"
+    listed = few_clips or suggestion.reason == "one_speaker"
     logger.warning(
         "%s may be %s: groups of %s clips; ids stay as they are. If so, write into "
         "the file that speakers.overrides names%s",

@@ -34,7 +34,7 @@ def speak_samples(
     """
     voice = Synthesizer(model)
     rows = _read_texts(dataset)
-    known = [row["text"] for row in rows]
+    known = [row["transcript"] for row in rows]
     sentences = _encode_texts(voice, texts or known, len(texts) or count)
     if not sentences:
         raise ValueError(
@@ -61,7 +61,8 @@ def _read_texts(dataset: Path) -> list[dict]:
         row
         for split in ("validation", "train")
         for row in sorted(
-            read_split(dataset / split, ["id", "text", "speaker_id"]), key=lambda row: row["id"]
+            read_split(dataset / split, ["id", "transcript", "speaker_id"]),
+            key=lambda row: row["id"],
         )
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from lib.tables import write_table
 from lib.text.vocabulary import CharacterUse, VocabularyPlan, audit_characters
 
-HEADER = ("character", "name", "count", "clips", "fate")
+HEADER = ("character", "name", "count", "clips", "status")
 
 
 def write_audit(
@@ -29,13 +29,13 @@ def write_audit(
         ISO 639 code, for lower case.
     """
     rows = [
-        (use.character, use.name, use.count, use.clips, _fate(use, plan))
+        (use.character, use.name, use.count, use.clips, _describe(use, plan))
         for use in audit_characters(texts, vocab, lowercase, language)
     ]
     write_table(table, HEADER, rows)
 
 
-def _fate(use: CharacterUse, plan: VocabularyPlan) -> str:
+def _describe(use: CharacterUse, plan: VocabularyPlan) -> str:
     # The user's mapping goes before everything, known characters included.
     written = (plan.replaced | plan.mapped).get(use.character)
     if written is not None:

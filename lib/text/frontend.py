@@ -57,6 +57,11 @@ class TextFrontend:
         write_json(directory / FILE, asdict(self))
 
     @property
+    def numbers(self) -> NumberWriter:
+        """What writes its numbers out."""
+        return NumberWriter(self.language, self.write_numbers, self.number_words)
+
+    @property
     def transliterates(self) -> bool:
         """Whether it changes the script."""
         return self.han_to_pinyin or self.romanised
@@ -71,8 +76,7 @@ class TextFrontend:
         return self._write_numbers(texts), self.mapping
 
     def _write_numbers(self, texts: Mapping[str, str]) -> dict[str, str]:
-        numbers = NumberWriter(self.language, self.write_numbers, self.number_words)
-        return {key: numbers.write(normalise_text(text)) for key, text in texts.items()}
+        return {key: self.numbers.write(normalise_text(text)) for key, text in texts.items()}
 
     def transliterate(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Write numbers out, apply the replacements and change the script."""

@@ -20,9 +20,9 @@ SELECTORS = (
 )
 
 # Digits and other numbers; symbols of currency, mathematics and others; what has no meaning to all.
-UNSPOKEN = ("Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn")
+NON_VERBALISED = ("Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn")
 # Unicode calls these punctuation, but they are read as words.
-SPOKEN_PUNCTUATION = "#%&@§‰٪"
+VERBALISED_PUNCTUATION = "#%&@§‰٪"
 
 
 def normalise_text(text: str) -> str:
@@ -69,8 +69,8 @@ def text_key(text: str) -> str:
     return " ".join(words.split()) or normal
 
 
-def find_unspoken(text: str, replaced: Collection[str]) -> str:
-    """Return the digits and symbols of a text that have no one reading, in order.
+def find_non_verbalised(text: str, replaced: Collection[str]) -> str:
+    """Return the non-verbalised symbols of a text, in order: those that have no one reading.
 
     "5" is five, fifth or fünf, "%" a word in every language. Modifier symbols are no words: "`" is
     often an apostrophe, and "˥" a tone.
@@ -85,7 +85,7 @@ def find_unspoken(text: str, replaced: Collection[str]) -> str:
     return "".join(
         c
         for c in normalise_text(text)
-        if (unicodedata.category(c) in UNSPOKEN or c in SPOKEN_PUNCTUATION)
+        if (unicodedata.category(c) in NON_VERBALISED or c in VERBALISED_PUNCTUATION)
         # A wide digit is written as the plain one.
         and not {c, c.lower(), unicodedata.normalize("NFKC", c)} & known
     )

@@ -1,7 +1,7 @@
 """Which characters a tokenizer knows, and what to do about the others.
 
 `VitsTokenizer` drops a character that it does not know without a word, and the voice then learns
-to say something that is not written. Here every such character has a fate that is on record.
+to say something that is not written. Here it is on record what becomes of each.
 """
 
 import unicodedata
@@ -136,7 +136,7 @@ def plan_vocabulary(
     new_letters: Mapping[str, str] | None = None,
     language: str = "",
 ) -> VocabularyPlan:
-    """Decide the fate of every character that the vocabulary does not have.
+    """Decide what becomes of every character that the vocabulary does not have.
 
     In this order: what `mapping` says; a mark of the same meaning that is known; another spelling
     of the same character, where all parts are known; compatibility forms are written out;

@@ -13,9 +13,9 @@ from itertools import islice
 
 import numpy as np
 
+from lib.config.training import TrainingSettings
 from lib.training.checkpoint import TrainState
 from lib.training.device import free_memory
-from lib.training.settings import TrainingSettings
 from lib.vits.clips import TrainingClip
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils.memory import should_reduce_batch_size
 
-from lib.training.settings import TrainingSettings
+from lib.config.training import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

@@ -156,7 +156,6 @@ def write_summary(
     best: Path,
     last: Path,
     num_clips: tuple[int, int],
-    excluded: Mapping[str, str],
     code: str | None,
 ) -> None:
     """Write the summary of a training that has ended, for the export and the report.
@@ -169,8 +168,6 @@ def write_summary(
         Checkpoints.
     num_clips
         Of the training and the validation split.
-    excluded
-        Clips that nothing was learnt from, with the reason.
     code
         Digest of the code at hand; the signature tells with which one the weights were trained.
     """
@@ -182,7 +179,6 @@ def write_summary(
         "best": os.path.relpath(best.absolute(), home),
         "clips": num_clips[0],
         "validation_clips": num_clips[1],
-        "excluded": excluded,
         "tensorboard": os.path.relpath(paths.tensorboard.absolute(), home),
         "code": {
             "now": code,

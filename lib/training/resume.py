@@ -8,8 +8,9 @@ from typing import Any
 
 from lib.base_model.record import BaseModel
 from lib.base_model.weights import DamagedCheckpointError
+from lib.config.training import TrainingSettings
 from lib.training.checkpoint import Checkpoint, TrainState, load_checkpoint
-from lib.training.settings import EARLIER_KEYS, RESUMABLE, TrainingSettings, changed_keys
+from lib.training.settings import EARLIER_KEYS, RESUMABLE, changed_keys
 from lib.vits.clips import TrainingClip, digest_clips
 
 logger = logging.getLogger(__name__)

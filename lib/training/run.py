@@ -19,10 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lib.config.training import TrainingSettings
 from lib.locking import take_lock
 from lib.logs import start_log
 from lib.training.device import count_processes, prepare_process
-from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.settings import TrainingPaths
 from lib.training.signals import TrainingInterrupted
 from lib.training.trainer import Trainer
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import VitsModel
 
 from lib.base_model.record import BaseModel
+from lib.config.training import TrainingSettings
 from lib.training.batching import StepBatch
 from lib.training.checkpoint import Checkpoint, TrainState
-from lib.training.settings import TrainingSettings
 from lib.vits.adapt import warm_start
 from lib.vits.clips import collate, noise_seed
 from lib.vits.model import Counts, backward_step, forward_step, prepare_for_training

@@ -16,6 +16,7 @@ from transformers import VitsTokenizer
 
 from lib.base_model.clips import encode_sample, load_clips
 from lib.base_model.record import BaseModel
+from lib.config.training import TrainingSettings
 from lib.training.batching import Batches, StepBatch
 from lib.training.checkpoint import (
     BEST,
@@ -39,7 +40,7 @@ from lib.training.device import (
 from lib.training.logging import Throughput, TrainingLog, archive_curves, write_summary
 from lib.training.non_finite_steps import NonFiniteSteps
 from lib.training.resume import Start, decide_start, make_signature, note_code, settle_best
-from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.settings import TrainingPaths
 from lib.training.signals import StopSignals, TrainingInterrupted
 from lib.training.step import NETWORKS, TrainStep
 from lib.training.validation import ValidationResult, Validator
@@ -72,7 +73,7 @@ class Trainer:
         self.base = BaseModel.open(paths.base_model)
         tokenizer = VitsTokenizer.from_pretrained(paths.base_model)
         self.clips, held_out = (
-            load_clips(paths.dataset / split, tokenizer, self.base.speakers, self.base.texts())
+            load_clips(paths.dataset / split, tokenizer, self.base.speakers)
             for split in ("train", "validation")
         )
         if not self.clips:
@@ -353,6 +354,5 @@ class Trainer:
                 best=root / (last if state.best_epoch is None else BEST),
                 last=root / last,
                 num_clips=(len(self.clips), len(self.validator.clips)),
-                excluded=self.base.excluded,
                 code=self.code,
             )

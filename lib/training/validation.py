@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from transformers import VitsModel
 
-from lib.training.settings import TrainingSettings
+from lib.config.training import TrainingSettings
 from lib.vits.clips import TrainingClip, digest_clips, measure_losses
 from lib.vits.model import Generated
 from lib.vits.spectrogram import Spectrogram

@@ -6,22 +6,11 @@ exact.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lib.vits.discriminator import Judgement
-
-
-class LossWeights(NamedTuple):
-    """Weights of the generator's losses; the defaults are those of VITS."""
-
-    mel: float = 45.0
-    kl: float = 1.0
-    duration: float = 1.0
-    feature: float = 1.0
-    adversarial: float = 1.0
 
 
 def mel_loss_sum(generated: Tensor, target: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 from transformers import VitsModel
 
+from lib.config.training import LossWeights
 from lib.vits.alignment import alignment_scores, maximum_path
 from lib.vits.discriminator import Discriminator, Judgement
 from lib.vits.duration import deterministic_duration_loss_sum, stochastic_duration_loss_sum
 from lib.vits.losses import (
-    LossWeights,
     adversarial_loss_sum,
     at_least_fp32,
     discriminator_loss_sum,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lib.audio.convert import REASONS, convert
 from lib.audio.measurement import read_sidecar
-from lib.audio.settings import AudioSettings
 from lib.audio.wav import read_wav
+from lib.config.audio import AudioSettings
 from tests.audio.encoding import encode, speechlike, tone, wav
 from tests.audio.test_decode import HOSTILE
 
@@ -40,7 +40,7 @@ def test_sidecar_holds_everything_that_was_agreed(tmp_path):
     assert set(sidecar) == {
         *("clip", "status", "reason", "detail", "value", "source", "duration", "num_samples"),
         *("loudness_before", "loudness_after", "peak_before", "peak_after", "gain_db"),
-        *("peak_bound", "snr", "trimmed_start", "trimmed_end", "soundprint", "warnings"),
+        *("peak_bound", "snr", "trimmed_start", "trimmed_end", "audio_fingerprint", "warnings"),
     }
     assert sidecar["source"] == {
         "container": "wav",

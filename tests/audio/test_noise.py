@@ -93,7 +93,7 @@ def test_noise_added_to_recorded_speech_is_read(real_speech, snr, noise, error):
 
 
 def test_recorded_speech_is_above_the_threshold(real_speech):
-    from lib.dataset.settings import DatasetSettings
+    from lib.config.dataset import DatasetSettings
 
     for samples in recorded(real_speech, "*/*/*.wav"):
         assert snr_of(samples) > DatasetSettings().min_snr

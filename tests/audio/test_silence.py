@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.audio.decode import decode
-from lib.audio.settings import AudioSettings
 from lib.audio.silence import find_speech
 from lib.audio.spectrum import make_spectrogram
+from lib.config.audio import AudioSettings
 from tests.audio.encoding import wav
 from tests.audio.test_convert import run
 

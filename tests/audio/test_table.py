@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from lib.audio.convert import convert
 from lib.audio.measurement import read_sidecar
-from lib.audio.settings import AudioSettings
 from lib.audio.table import COLUMNS, collect_measurements, read_measurements
 from lib.audio.wav import read_wav, write_wav
+from lib.config.audio import AudioSettings
 from lib.files import write_json
 from tests.audio.encoding import encode, speechlike, wav
 

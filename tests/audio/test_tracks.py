@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from lib.audio.convert import convert
 from lib.audio.decode import DecodeError, decode
 from lib.audio.measurement import read_sidecar
-from lib.audio.settings import AudioSettings
 from lib.audio.table import collect_measurements, read_measurements
 from lib.audio.timeline import LONGEST_SILENCE
+from lib.config.audio import AudioSettings
 from tests.audio.encoding import encode, speechlike, tone, wav
 
 RATE = 16_000

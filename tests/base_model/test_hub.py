@@ -17,7 +17,7 @@ from lib.base_model.hub import (
     find_base_model,
     find_discriminators,
     generator_file,
-    is_prepared,
+    is_fetched,
     spoken_language,
 )
 from lib.base_model.tiny import write_tiny_model
@@ -263,13 +263,13 @@ def test_an_original_directory(tmp_path):
     assert generator_file(base).name == "G_100000.pth"
 
 
-def test_what_is_prepared_needs_nothing_of_the_hub(tmp_path):
-    assert not is_prepared(tmp_path, "facebook/mms-tts-xyz")
-    (tmp_path / "base.json").write_text('{"source": "facebook/mms-tts-xyz"}')
-    assert is_prepared(tmp_path, "facebook/mms-tts-xyz")
-    assert not is_prepared(tmp_path, "facebook/mms-tts-abc")
-    (tmp_path / "base.json").write_text("{")
-    assert not is_prepared(tmp_path, "facebook/mms-tts-xyz")
+def test_what_is_fetched_needs_nothing_of_the_hub(tmp_path):
+    assert not is_fetched(tmp_path, "facebook/mms-tts-xyz")
+    (tmp_path / "source.json").write_text('{"source": "facebook/mms-tts-xyz"}')
+    assert is_fetched(tmp_path, "facebook/mms-tts-xyz")
+    assert not is_fetched(tmp_path, "facebook/mms-tts-abc")
+    (tmp_path / "source.json").write_text("{")
+    assert not is_fetched(tmp_path, "facebook/mms-tts-xyz")
 
 
 def test_checking_imports_nothing_heavy(tmp_path):

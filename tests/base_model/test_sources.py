@@ -10,14 +10,15 @@ from safetensors.torch import load_file, save_file
 from transformers import VitsConfig, VitsModel, VitsTokenizer
 
 from lib.base_model.discriminator import save_discriminator
+from lib.base_model.fetch import FetchedBase
 from lib.base_model.hub import BaseModelError
-from lib.base_model.record import BaseModel
 from lib.base_model.tiny import write_tiny_model
+from lib.text.plan import read_planned_texts
 from lib.vits.convert import discriminator_to_original
 from lib.vits.discriminator import Discriminator, DiscriminatorSettings, initialise_discriminator
 from tests.base_model.fake_hub import serve
 from tests.base_model.test_hub import ask
-from tests.fixtures.base_model import TEXT, prepare_base
+from tests.fixtures.base_model import prepare_base
 from tests.vits.test_convert import HYPERPARAMETERS, original_state
 
 PERIODS = (2, 3, 5, 7, 11)
@@ -83,7 +84,8 @@ def test_an_original_that_was_trained_on_romanised_text(folder, tmp_path):
     source = write_original(tmp_path / "original", {**HYPERPARAMETERS, "data": data})
     base = prepare_base(folder, tmp_path / "base", str(source))
     assert VitsTokenizer.from_pretrained(base.directory).is_uroman
-    assert base.texts()["clip01"] == "deja vu ng"
+    planned = read_planned_texts(tmp_path / "base_text")
+    assert planned["clip01"].text == "deja vu ng"
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", "discriminator", "list"])
@@ -165,13 +167,10 @@ def test_fresh_takes_none_and_depends_on_the_seed(folder, tmp_path):
     assert torch.equal(one[name], two[name]) and not torch.equal(one[name], other[name])
 
 
-PREPARE = """
-base = __import__("lib.base_model.fit", fromlist=["x"])
+FETCH = """
 from pathlib import Path
-folder, output = map(Path, {paths!r})
-base.prepare_base_model(sys.argv[1], "auto", folder / "dataset",
-    folder / "speakers/centroids.parquet",
-    {text!r}, output)
+fetch = __import__("lib.base_model.fetch", fromlist=["x"])
+fetch.fetch_base_model(sys.argv[1], "auto", Path({output!r}))
 print(json.dumps({{}}))
 """
 
@@ -195,13 +194,13 @@ def test_a_voice_of_the_hub_with_the_best_discriminator(folder, tmp_path, publis
             write_discriminator(path)
         else:
             write_generator_as_discriminator(path)
-    do = PREPARE.format(paths=(str(folder), str(tmp_path / "base")), text=TEXT)
+    do = FETCH.format(output=str(tmp_path / "base"))
     do = do.strip().replace("\n", "\n    ")
     with serve(root) as hub:
         told = ask(hub.endpoint, tmp_path / "home", do, "facebook/mms-tts-xyz")
-    base = BaseModel.open(tmp_path / "base")
+    base = FetchedBase.read(tmp_path / "base")
     assert base.source == "facebook/mms-tts-xyz"
     assert base.discriminator_origin == expected
-    assert (base.directory / "discriminator.safetensors").is_file() == (expected != "fresh")
+    assert (tmp_path / "base/discriminator.safetensors").is_file() == (expected != "fresh")
     if "generator" in published.values():
         assert "The discriminator of xyz is passed over: D_100000.pth is not" in told["log"]

@@ -13,8 +13,6 @@ from lib.vits.clips import measure_losses
 from lib.vits.spectrogram import Spectrogram
 from tests.fixtures.base_model import make_row, write_dataset
 
-TEXTS = {f"clip{n:02d}": "hello there" for n in range(8)}
-
 
 @pytest.fixture
 def dataset(tmp_path):
@@ -42,7 +40,7 @@ def test_it_is_the_row_with_the_lowest_losses(base, dataset):
     """Against a search by hand."""
     model, tokenizer = base
     speakers = {"new0": 0, "new1": 0}
-    clips = load_clips(dataset / "train", tokenizer, speakers, TEXTS)
+    clips = load_clips(dataset / "train", tokenizer, speakers)
     expected = {}
     for speaker in speakers:
         own = [clip for clip in clips if int(clip.id[4:]) % 2 == int(speaker[3:])]
@@ -59,7 +57,7 @@ def test_it_is_the_row_with_the_lowest_losses(base, dataset):
         ]
         assert len({found["mel"] for found in losses}) == 3
         expected[speaker] = _best(losses)
-    assert nearest_rows(model, tokenizer, dataset, TEXTS, list(speakers)) == expected
+    assert nearest_rows(model, tokenizer, dataset, list(speakers)) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,18 +78,17 @@ def test_ranks_decide_then_the_sound(losses, best):
 
 def test_a_better_voice_is_found_wherever_it_stands(base, dataset):
     model, tokenizer = base
-    best = nearest_rows(model, tokenizer, dataset, TEXTS, ["new0"])["new0"]
+    best = nearest_rows(model, tokenizer, dataset, ["new0"])["new0"]
     order = [row for row in range(3) if row != best]
     with torch.no_grad():
         table = model.embed_speaker.weight.clone()
         model.embed_speaker.weight.copy_(table[[*order, best]])
-    assert nearest_rows(model, tokenizer, dataset, TEXTS, ["new0"])["new0"] == 2
+    assert nearest_rows(model, tokenizer, dataset, ["new0"])["new0"] == 2
 
 
 def test_a_speaker_with_nothing_to_learn_from_gets_the_first(base, dataset):
     model, tokenizer = base
-    assert nearest_rows(model, tokenizer, dataset, TEXTS, ["nobody"]) == {"nobody": 0}
-    assert nearest_rows(model, tokenizer, dataset, {}, ["new0"]) == {"new0": 0}
+    assert nearest_rows(model, tokenizer, dataset, ["nobody"]) == {"nobody": 0}
 
 
 def test_clips_of_a_usual_length_are_tried():
@@ -99,8 +96,7 @@ def test_clips_of_a_usual_length_are_tried():
         {"id": f"c{n}", "speaker_id": "s" if n < 7 else "t", "duration": seconds}
         for n, seconds in enumerate((9.0, 3.5, 0.6, 2.9, 3.0, 3.1, 12.0, 3.0))
     ]
-    texts = {row["id"]: "" for row in rows if row["id"] != "c4"}
-    assert _choose_clips(rows, texts, "s") == ["c3", "c5", "c1", "c2"]
+    assert _choose_clips(rows, "s") == ["c4", "c3", "c5", "c1"]
     assert CLIPS == 4
 
 

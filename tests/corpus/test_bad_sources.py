@@ -36,9 +36,9 @@ def test_bad_row_is_reported_and_stops_nothing(tmp_path, line, reason, where):
     corpus = read(tmp_path)
 
     assert list(corpus.clips) == ["a"]
-    assert [problem.reason for problem in corpus.problems] == [reason]
-    assert corpus.problems[0].origin == f"metadata.csv {where}"
-    assert corpus.problems[0].detail
+    assert [row.reason for row in corpus.invalid_rows] == [reason]
+    assert corpus.invalid_rows[0].origin == f"metadata.csv {where}"
+    assert corpus.invalid_rows[0].detail
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path):
@@ -47,7 +47,7 @@ def test_what_is_no_regular_file_is_never_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.webm")
     (tmp_path / "metadata.csv").write_text("file_name,text\na.webm,fine\npipe.webm,x\n")
 
-    assert read(tmp_path).problems[0].detail.endswith("pipe.webm is not a regular file")
+    assert read(tmp_path).invalid_rows[0].detail.endswith("pipe.webm is not a regular file")
 
 
 def test_problem_carries_the_id_it_would_have_had(tmp_path):
@@ -55,7 +55,7 @@ def test_problem_carries_the_id_it_would_have_had(tmp_path):
     rows = "file_name,text\na.webm,fine\n../x.webm,y\nb.webm,\n"
     (tmp_path / "metadata.csv").write_text(rows)
 
-    first, second = read(tmp_path).problems
+    first, second = read(tmp_path).invalid_rows
 
     assert first.clip.startswith("x-")
     assert second.clip == "b"
@@ -68,8 +68,8 @@ def test_duplicate_names_both_rows(tmp_path):
     corpus = read(tmp_path)
 
     assert corpus.clips["a"].text == "one"
-    assert corpus.problems[0].origin == "metadata.csv line 4"
-    assert corpus.problems[0].detail.startswith("metadata.csv line 2 has the same id")
+    assert corpus.invalid_rows[0].origin == "metadata.csv line 4"
+    assert corpus.invalid_rows[0].detail.startswith("metadata.csv line 2 has the same id")
 
 
 @pytest.mark.parametrize("line", ["not json", "[1]", '{"file_name": "b.webm"'])
@@ -81,7 +81,7 @@ def test_bad_json_line_is_reported(tmp_path, line):
     corpus = read(tmp_path)
 
     assert list(corpus.clips) == ["a"]
-    assert corpus.problems[0].origin == "metadata.jsonl line 2"
+    assert corpus.invalid_rows[0].origin == "metadata.jsonl line 2"
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "x/../../a"])
@@ -94,7 +94,7 @@ def test_ljspeech_ids_do_not_escape(tmp_path, name):
     corpus = read(source)
 
     assert list(corpus.clips) == ["a"]
-    assert corpus.problems[0].reason in ("unsafe_path", "missing_file")
+    assert corpus.invalid_rows[0].reason in ("unsafe_path", "missing_file")
 
 
 # --- sources that cannot be read at all ----------------------------------------------------------
@@ -132,10 +132,12 @@ def test_a_broken_link_to_audio_is_called_one(tmp_path):
     (tmp_path / names[0]).unlink()
     (tmp_path / names[0]).symlink_to("/gone/for/good.wav")
 
-    (problem,) = read(tmp_path).problems
+    (invalid_row,) = read(tmp_path).invalid_rows
 
-    assert problem.reason == "missing_file"
-    assert problem.detail.endswith(f"{names[0]} is a link that points nowhere: /gone/for/good.wav")
+    assert invalid_row.reason == "missing_file"
+    assert invalid_row.detail.endswith(
+        f"{names[0]} is a link that points nowhere: /gone/for/good.wav"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from lib import lfs
 from lib.corpus import (
     Columns,
     CorpusError,
+    content_hash,
     corpus,
-    fingerprint,
     load_corpus,
     read_corpus,
     save_corpus,
 )
-from lib.corpus.fingerprint import digest_bytes
+from lib.corpus.content_hash import digest_bytes
 
 FILES = {"a.webm": b"one", "b.webm": b"two", "C.webm": b"three"}
 
@@ -49,7 +49,7 @@ def reads(monkeypatch) -> list[str]:
 
     def digest_file(path):
         seen.append(Path(path).name)
-        return fingerprint.digest_file(path)
+        return content_hash.digest_file(path)
 
     monkeypatch.setattr(corpus, "digest_file", digest_file)
     return seen
@@ -73,7 +73,7 @@ def opened() -> Iterator[set[str]]:
 @pytest.fixture
 def settled(monkeypatch):
     """Files count as settled at once, or each test would have to wait for two seconds."""
-    monkeypatch.setattr(fingerprint, "SETTLING_TIME", -(10**12))
+    monkeypatch.setattr(content_hash, "SETTLING_TIME", -(10**12))
 
 
 def read(source: Path, cache: Path | None = None):
@@ -89,9 +89,9 @@ def test_clips_are_sorted_by_id(source):
 
 def test_digest_is_this(source):
     """A golden value: a digest that changes without reason retrains every voice."""
-    assert digest_bytes(b"one") == read(source).clips["a"].fingerprint
+    assert digest_bytes(b"one") == read(source).clips["a"].content_hash
     assert digest_bytes(b"one") == "c88d4df74262143a08e9d190e3bd67f1"
-    assert read(source).digest("fingerprint", "text") == "b0a2002c32b3be35b9e3d0ed457a18e9"
+    assert read(source).digest("content_hash", "text") == "b0a2002c32b3be35b9e3d0ed457a18e9"
 
 
 def test_digest_sees_only_its_fields_and_clips(source):
@@ -99,7 +99,7 @@ def test_digest_sees_only_its_fields_and_clips(source):
     write_source(source, FILES, {"a.webm": "Another text"})
     after = read(source)
 
-    assert before.digest("fingerprint") == after.digest("fingerprint")
+    assert before.digest("content_hash") == after.digest("content_hash")
     assert before.digest("text") != after.digest("text")
     assert before.digest("text", ids=["b", "C"]) == after.digest("text", ids=["C", "b"])
     assert before.digest("text", ids=["a"]) != after.digest("text", ids=["a"])
@@ -115,7 +115,7 @@ def test_digest_changes_exactly_when_content_does(tmp_path_factory, before, afte
     for files in (before, after):
         folder = tmp_path_factory.mktemp("source")
         write_source(folder, {f"{name}.wav": content for name, content in files.items()})
-        digests.append(read(folder).digest("fingerprint"))
+        digests.append(read(folder).digest("content_hash"))
 
     assert (digests[0] == digests[1]) == (before == after)
 
@@ -134,7 +134,10 @@ def test_other_rows_never_change_an_id(tmp_path_factory, data):
     everything, some = read(folder).clips, read(other).clips
 
     for id_, clip in some.items():
-        assert (everything[id_].text, everything[id_].fingerprint) == (clip.text, clip.fingerprint)
+        assert (everything[id_].text, everything[id_].content_hash) == (
+            clip.text,
+            clip.content_hash,
+        )
 
 
 def test_ids_that_differ_in_case_get_files_of_their_own(tmp_path):
@@ -145,7 +148,7 @@ def test_ids_that_differ_in_case_get_files_of_their_own(tmp_path):
 
     assert len({id_.lower() for id_ in found.clips}) == len(found.clips) == 2
     assert "x" in found.clips
-    assert [problem.reason for problem in found.problems] == ["duplicate_id"]
+    assert [row.reason for row in found.invalid_rows] == ["duplicate_id"]
 
 
 # --- the cache -----------------------------------------------------------------------------------
@@ -208,7 +211,7 @@ def test_shard_is_digested_once(tmp_path, settled, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b'{"a": 1}', b"null"])
-@pytest.mark.parametrize("name", ["fingerprints.json", "corpus.json"])
+@pytest.mark.parametrize("name", ["content_hashes.json", "corpus.json"])
 def test_damaged_cache_is_written_anew(source, tmp_path, settled, name, content, caplog):
     first = read(source, tmp_path / "cache")
     (tmp_path / "cache" / name).write_bytes(content)
@@ -216,15 +219,15 @@ def test_damaged_cache_is_written_anew(source, tmp_path, settled, name, content,
     assert read(source, tmp_path / "cache") == first
     assert load_corpus(tmp_path / "cache") == first
     json.loads((tmp_path / "cache" / name).read_bytes())
-    if name == "fingerprints.json":
-        assert "fingerprints.json is damaged" in caplog.text
+    if name == "content_hashes.json":
+        assert "content_hashes.json is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("digest", [None, 5, "x", [5], {}])
 def test_wrong_digests_in_a_cache_of_the_right_form(source, tmp_path, settled, digest):
     """Entries that are no digests are not taken for some."""
     first = read(source, tmp_path / "cache")
-    path = tmp_path / "cache/fingerprints.json"
+    path = tmp_path / "cache/content_hashes.json"
     entries = json.loads(path.read_bytes())
     path.write_text(json.dumps({key: [stamp, digest] for key, (stamp, _) in entries.items()}))
 
@@ -242,7 +245,7 @@ def test_index_gives_back_the_corpus(source, tmp_path):
 
     assert load_corpus(tmp_path / "cache") == written
     assert load_corpus(tmp_path / "cache/corpus.json") == written
-    assert len(written.problems) == 1
+    assert len(written.invalid_rows) == 1
 
 
 def test_index_keeps_its_time_stamp_unless_the_content_changed(source, tmp_path):
@@ -285,7 +288,7 @@ def test_no_audio_is_opened_again_where_nothing_changed(tmp_path, settled, opene
 
 def test_rows_that_are_no_clips_have_a_digest_of_their_own(source):
     before = read(source)
-    assert read(source).digest_problems() == before.digest_problems()
+    assert read(source).digest_invalid_rows() == before.digest_invalid_rows()
     with (source / "metadata.csv").open("a", encoding="utf-8") as file:
         file.write("\ngone.webm,text")
     one = read(source)
@@ -294,5 +297,5 @@ def test_rows_that_are_no_clips_have_a_digest_of_their_own(source):
     two = read(source)
 
     assert before.digest("text") == two.digest("text")
-    digests = [found.digest_problems() for found in (before, one, two)]
+    digests = [found.digest_invalid_rows() for found in (before, one, two)]
     assert len(set(digests)) == 3

@@ -1,7 +1,6 @@
 """The embedded demo corpus holds what it promises."""
 
 import csv
-import importlib.util
 import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -10,9 +9,10 @@ import numpy as np
 import pytest
 
 from lib.audio.convert import convert
-from lib.audio.settings import AudioSettings
 from lib.audio.wav import read_wav
+from lib.config.audio import AudioSettings
 from lib.corpus import Columns, read_audio, read_corpus
+from tools.demo import make_corpus
 
 DEMO = Path(__file__).resolve().parents[2] / "resources/demo"
 CORPUS = DEMO / "corpus"
@@ -41,7 +41,7 @@ def converted(tmp_path_factory):
 def test_corpus_is_read_without_problems(speakers):
     corpus = read_corpus(CORPUS, Columns(), None)
 
-    assert corpus.problems == []
+    assert corpus.invalid_rows == []
     assert set(corpus.clips) == set(speakers)
     assert all(clip.speaker is None for clip in corpus.clips.values())
 
@@ -113,11 +113,8 @@ def test_voices_are_separable(converted, speakers):
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_script_makes_the_corpus(tmp_path, speakers):
     """Bytes depend on the versions of espeak-ng and FFmpeg; names, texts and labels do not."""
-    spec = importlib.util.spec_from_file_location("make_corpus", DEMO / "make_corpus.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
 
-    script.make_corpus(tmp_path / "corpus", tmp_path / "truth.csv")
+    make_corpus.make_corpus(tmp_path / "corpus", tmp_path / "truth.csv")
 
     assert (tmp_path / "truth.csv").read_bytes() == (DEMO / "truth.csv").read_bytes()
     for name in ("metadata.csv", "demo_202.webm"):

@@ -14,7 +14,7 @@ from tests.corpus.test_sources import save_dataset
 NAMES = st.sampled_from(["a", "A", "b", "é", "É", "001", "001.mp3", "s/1", "S/1"])
 RECORDINGS = st.lists(
     st.builds(Identity, NAMES, st.sampled_from(["x.wav", "x.mp3"]), st.sampled_from("0123")),
-    unique_by=lambda row: (row.name, row.fingerprint),
+    unique_by=lambda row: (row.name, row.content_hash),
     max_size=12,
 )
 
@@ -84,7 +84,7 @@ def test_the_same_recording_twice_is_one_clip(tmp_path):
     corpus = read_corpus(tmp_path / "source", Columns(), None)
 
     assert list(corpus.clips) == ["a"]
-    assert [problem.reason for problem in corpus.problems] == ["duplicate_id"]
+    assert [row.reason for row in corpus.invalid_rows] == ["duplicate_id"]
 
 
 def test_a_clip_that_is_recorded_or_encoded_anew_keeps_its_id(tmp_path):
@@ -160,7 +160,7 @@ def test_a_source_that_is_only_looked_at_fixes_no_ids(tmp_path):
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("lib.corpus.fingerprint.SETTLING_TIME", -1)
+    monkeypatch.setattr("lib.corpus.content_hash.SETTLING_TIME", -1)
     write(tmp_path / "source", {"a.wav": b"one"})
     (tmp_path / "results").write_text("a file where a folder should be")
     assert list(read_corpus(tmp_path / "source", Columns(), tmp_path / "results/cache").clips)

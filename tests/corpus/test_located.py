@@ -41,7 +41,7 @@ def write(folder, rows: dict[str, bytes | None], files: dict[str, bytes] | None 
 def test_the_one_file_that_fits_is_taken_with_a_note(tmp_path, wanted, there, id_, said):
     corpus = write(tmp_path, {wanted: b"", "x.wav": b""}, {there: b"1", "x.wav": b"2"})
 
-    assert not corpus.problems
+    assert not corpus.invalid_rows
     (clip,) = [clip for clip in corpus.clips.values() if clip.id != "x"]
     assert clip.audio.path == str(tmp_path / there)
     assert id_ in (None, clip.id)
@@ -58,16 +58,16 @@ def test_two_files_that_fit_are_asked_about(tmp_path):
     corpus = write(
         tmp_path, {"a1.wav": b"", "x.wav": b""}, {"A1.wav": b"1", "a1.WAV": b"2", "x.wav": b"3"}
     )
-    (problem,) = corpus.problems
-    assert problem.reason == "missing_file"
-    assert "'A1.wav' and 'a1.WAV': write which one" in problem.detail
+    (invalid_row,) = corpus.invalid_rows
+    assert invalid_row.reason == "missing_file"
+    assert "'A1.wav' and 'a1.WAV': write which one" in invalid_row.detail
 
 
 def test_a_missing_file_is_named_with_the_nearest_one(tmp_path):
     corpus = write(
         tmp_path, {"clip_01a.wav": b"", "x.wav": b""}, {"clip_01b.wav": b"", "x.wav": b""}
     )
-    assert "'clip_01a.wav', the nearest file is 'clip_01b.wav'" in corpus.problems[0].detail
+    assert "'clip_01a.wav', the nearest file is 'clip_01b.wav'" in corpus.invalid_rows[0].detail
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,7 +83,7 @@ def test_any_form_of_a_name_finds_its_file(tmp_path_factory, name, wanted, there
         {f"{case(unicodedata.normalize(wanted, name))}.wav": b""},
         {f"{unicodedata.normalize(there, name)}.wav": b"1"},
     )
-    assert len(corpus.clips) == 1 and not corpus.problems
+    assert len(corpus.clips) == 1 and not corpus.invalid_rows
 
 
 def test_absolute_paths_inside_the_source_are_inside(tmp_path):
@@ -91,19 +91,19 @@ def test_absolute_paths_inside_the_source_are_inside(tmp_path):
     here = tmp_path / "here"
     first = write(here, {str(here / name): name.encode() for name in names})
     relative = write(tmp_path / "relative", {name: name.encode() for name in names})
-    assert not first.problems
+    assert not first.invalid_rows
     assert first.clips.keys() == relative.clips.keys()
 
     (tmp_path / "link").symlink_to(here)
     linked = read_corpus(tmp_path / "link", Columns(), None)
     assert linked.clips.keys() == first.clips.keys()
-    assert not linked.problems and not linked.notes
+    assert not linked.invalid_rows and not linked.notes
 
     (tmp_path / "link").unlink()
     shutil.move(here, tmp_path / "there")
     moved = read_corpus(tmp_path / "there", Columns(), None)
     assert moved.clips.keys() == first.clips.keys()
-    assert moved.digest("fingerprint", "text") == first.digest("fingerprint", "text")
+    assert moved.digest("content_hash", "text") == first.digest("content_hash", "text")
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../other.wav", "a/../../other.wav", "..\\o.wav"])
@@ -111,14 +111,14 @@ def test_nothing_outside_the_source_is_read(tmp_path, name):
     (tmp_path / "other.wav").write_bytes(b"x")
     corpus = write(tmp_path / "source", {name: None, "x.wav": b"1"})
     assert list(corpus.clips) == ["x"]
-    assert corpus.problems[0].reason == "unsafe_path"
+    assert corpus.invalid_rows[0].reason == "unsafe_path"
 
 
 def test_a_pointer_of_git_lfs_is_called_one(tmp_path):
     corpus = write(tmp_path, {"a.wav": POINTER, "x.wav": b"1"})
     assert list(corpus.clips) == ["x"]
-    assert "a Git LFS pointer" in corpus.problems[0].detail
-    assert "git lfs pull" in corpus.problems[0].detail
+    assert "a Git LFS pointer" in corpus.invalid_rows[0].detail
+    assert "git lfs pull" in corpus.invalid_rows[0].detail
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "x.parquet", "state.json", "dataset_dict.json"])
@@ -182,7 +182,7 @@ def test_of_two_recordings_that_fit_neither_is_taken(tmp_path, name):
     corpus = read_names(tmp_path, name, "b")
     assert list(corpus.clips) == ["b"]
     assert (
-        corpus.problems[0].detail
+        corpus.invalid_rows[0].detail
         == f"{name.removesuffix('.ogg')!r} fits 'a.mp3' and 'a.wav': write which one"
     )
 
@@ -208,7 +208,7 @@ def test_recordings_that_were_converted_or_fetched_are_taken_with_a_note(tmp_pat
 def test_the_nearest_file_may_be_in_a_folder_for_audio(tmp_path):
     make(tmp_path, "wavs/recording_01.wav", "b.wav")
     corpus = read_names(tmp_path, "recording_1.wav", "b.wav")
-    assert "the nearest file is 'recording_01.wav'" in corpus.problems[0].detail
+    assert "the nearest file is 'recording_01.wav'" in corpus.invalid_rows[0].detail
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_names_that_lead_to_one_file_are_not_the_same_recording(tmp_path, names)
     corpus = read_names(tmp_path, *names, "c.wav")
     doubtful = [name for name in names if name != "b.wav"]
     assert len(corpus.clips) == 1 + len(names) - len(doubtful)
-    assert [problem.reason for problem in corpus.problems] == ["missing_file"] * len(doubtful)
-    assert all("name the right one" in problem.detail for problem in corpus.problems)
+    assert [row.reason for row in corpus.invalid_rows] == ["missing_file"] * len(doubtful)
+    assert all("name the right one" in row.detail for row in corpus.invalid_rows)
 
 
 def test_a_row_that_names_its_file_keeps_it(tmp_path):
     make(tmp_path, "001.wav")
     corpus = read_names(tmp_path, "/data/spk2/001.wav", "001.wav")
     assert corpus.clips["001"].text == "text 1"
-    assert "but so is the file of metadata.csv line 3" in corpus.problems[0].detail
+    assert "but so is the file of metadata.csv line 3" in corpus.invalid_rows[0].detail

@@ -43,7 +43,7 @@ def test_common_voice_as_downloaded(tmp_path, place):
     corpus = read(tmp_path)
     assert sorted(texts(corpus).values()) == sorted(TEXTS.values())
     assert sorted(speakers(corpus).values()) == ["ba7", "f00", "f00"]
-    assert not corpus.problems
+    assert not corpus.invalid_rows
 
 
 def test_common_voice_in_two_languages_is_refused(tmp_path):
@@ -109,7 +109,7 @@ def test_kaldi_rows_that_are_not_whole_are_listed(tmp_path):
         file.write("d text of d\nf text of f\n")
     corpus = read(tmp_path)
     assert texts(corpus) == TEXTS
-    assert {problem.clip: problem.reason for problem in corpus.problems} == {
+    assert {row.clip: row.reason for row in corpus.invalid_rows} == {
         "d": "missing_file",
         "e": "missing_text",
         "f": "missing_file",
@@ -173,14 +173,14 @@ def test_empty_is_empty_in_json_and_arrow(tmp_path):
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
     corpus = read(tmp_path, speaker="who")
     assert speakers(corpus) == {"b": None, "c": "1"}
-    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    assert [row.reason for row in corpus.invalid_rows] == ["missing_text"]
 
     (tmp_path / "metadata.jsonl").unlink()
     columns = {"audio": [b"1", b"2"], "text": ["x", None], "id": ["p", "q"]}
     pq.write_table(pa.table(columns | {"who": [float("nan"), 2.0]}), tmp_path / "x.parquet")
     corpus = read(tmp_path, speaker="who")
     assert speakers(corpus) == {"p": None}
-    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    assert [row.reason for row in corpus.invalid_rows] == ["missing_text"]
 
 
 @pytest.mark.parametrize("cell", [["hello"], {"en": "hello"}])
@@ -190,9 +190,9 @@ def test_lists_and_objects_are_refused(tmp_path, cell):
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
     corpus = read(tmp_path)
     assert texts(corpus) == {"b": "x"}
-    (problem,) = corpus.problems
-    assert problem.reason == "damaged_row"
-    assert "column 'text' holds a" in problem.detail
+    (invalid_row,) = corpus.invalid_rows
+    assert invalid_row.reason == "damaged_row"
+    assert "column 'text' holds a" in invalid_row.detail
 
     (tmp_path / "metadata.jsonl").unlink()
     pq.write_table(pa.table({"audio": [b"1"], "text": [cell]}), tmp_path / "x.parquet")
@@ -290,7 +290,7 @@ def test_parts_of_longer_recordings_are_not_taken_for_whole_ones(tmp_path):
     (tmp_path / "manifest.json").write_text("\n".join(map(json.dumps, rows)))
     corpus = read(tmp_path)
     assert texts(corpus) == {"a": "x"}
-    assert "part of a longer recording" in corpus.problems[0].detail
+    assert "part of a longer recording" in corpus.invalid_rows[0].detail
     (tmp_path / "manifest.json").unlink()
     (tmp_path / "metadata.csv").write_text("file_name,text,start,end\na.wav,x,0,1\n")
     (note,) = read(tmp_path).notes
@@ -327,8 +327,8 @@ def test_an_utterance_that_is_said_to_be_two_things_is_neither(tmp_path, name):
         (tmp_path / table).write_text(content + (more[table] if table == name else ""))
     corpus = read(tmp_path)
     assert texts(corpus) == {"u2": "y"}
-    (problem,) = corpus.problems
-    assert (problem.clip, problem.origin) == ("u1", f"{name} line 3")
+    (invalid_row,) = corpus.invalid_rows
+    assert (invalid_row.clip, invalid_row.origin) == ("u1", f"{name} line 3")
 
 
 @pytest.mark.parametrize("column", ["start", "begin_time", "Start Time", "offset"])
@@ -343,4 +343,4 @@ def test_no_part_of_a_recording_is_taken_for_the_whole(tmp_path, column, form):
     (tmp_path / f"metadata.{form}").write_text("\n".join(table))
     corpus = read(tmp_path)
     assert texts(corpus) == {"b": "whole"}
-    assert ["part of a longer recording" in p.detail for p in corpus.problems] == [True, True]
+    assert ["part of a longer recording" in p.detail for p in corpus.invalid_rows] == [True, True]

@@ -120,20 +120,20 @@ def test_source_is_read(tmp_path, make):
     corpus = read(tmp_path / "source")
 
     assert list(corpus.clips) == ["a", "b", "c"]
-    assert corpus.problems == []
+    assert corpus.invalid_rows == []
     assert {name: clip.text for name, clip in corpus.clips.items()} == TEXTS
     assert {name: read_audio(clip) for name, clip in corpus.clips.items()} == AUDIO
-    assert len({clip.fingerprint for clip in corpus.clips.values()}) == 3
+    assert len({clip.content_hash for clip in corpus.clips.values()}) == 3
 
 
 @pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
-def test_fingerprint_is_of_the_bytes_alone(tmp_path, make):
+def test_content_hash_is_of_the_bytes_alone(tmp_path, make):
     make(tmp_path / "source")
     make_audiofolder_csv(tmp_path / "reference")
 
     ours, reference = read(tmp_path / "source"), read(tmp_path / "reference")
 
-    assert ours.digest("fingerprint") == reference.digest("fingerprint")
+    assert ours.digest("content_hash") == reference.digest("content_hash")
 
 
 def test_saved_dataset_of_absolute_paths(tmp_path):
@@ -146,7 +146,7 @@ def test_saved_dataset_of_absolute_paths(tmp_path):
 
     assert sorted(clip.text for clip in corpus.clips.values()) == [TEXTS["a"], TEXTS["b"]]
     assert all("elsewhere" in id_ for id_ in corpus.clips)
-    assert corpus.problems[0].reason == "missing_file"
+    assert corpus.invalid_rows[0].reason == "missing_file"
 
 
 def test_audio_struct_with_paths_only(tmp_path):
@@ -260,7 +260,7 @@ def test_ljspeech_names_with_extension_and_header(tmp_path):
 
 
 def test_rewritten_dataset_changes_only_what_changed(tmp_path):
-    """Rows added, removed and in another order: the others keep id, fingerprint and bytes."""
+    """Rows added, removed and in another order: the others keep id, content_hash and bytes."""
     rows = saved_rows()
     save_dataset(tmp_path / "source", rows)
     before = read_corpus(tmp_path / "source", Columns(), tmp_path / "cache")
@@ -276,8 +276,8 @@ def test_rewritten_dataset_changes_only_what_changed(tmp_path):
     after = read_corpus(tmp_path / "source", Columns(), tmp_path / "cache")
 
     assert list(after.clips) == ["a", "c", "d"]
-    assert before.digest("fingerprint", "text", ids="ac") == after.digest(
-        "fingerprint", "text", ids="ac"
+    assert before.digest("content_hash", "text", ids="ac") == after.digest(
+        "content_hash", "text", ids="ac"
     )
     assert read_audio(after.clips["a"]) == AUDIO["a"]
     assert read_audio(after.clips["d"]) == b"new"
@@ -303,7 +303,7 @@ def test_what_spreadsheets_write(tmp_path, encoding, newline, delimiter):
     corpus = read(tmp_path)
 
     assert [clip.text for clip in corpus.clips.values()] == ['Say "größer", please', "x"]
-    assert corpus.problems == []
+    assert corpus.invalid_rows == []
 
 
 def test_latin1_is_refused_with_its_line(tmp_path):
@@ -352,7 +352,7 @@ def test_a_rewritten_dataset_changes_only_what_really_changed(tmp_path, kind):
     same_audio = {
         name
         for name in after.clips.keys() & before.clips.keys()
-        if after.digest("fingerprint", ids=[name]) == before.digest("fingerprint", ids=[name])
+        if after.digest("content_hash", ids=[name]) == before.digest("content_hash", ids=[name])
     }
     assert same_audio == {"c0", "c1", "c3", "c5"}
     same_text = {
@@ -366,4 +366,4 @@ def test_a_rewritten_dataset_changes_only_what_really_changed(tmp_path, kind):
     }
     # Only the order of the rows: nothing at all.
     again = write(dict(reversed(changed.items())))
-    assert again.digest("fingerprint", "text") == after.digest("fingerprint", "text")
+    assert again.digest("content_hash", "text") == after.digest("content_hash", "text")

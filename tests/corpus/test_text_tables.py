@@ -79,7 +79,7 @@ def test_without_a_header_the_content_decides(tmp_path, columns, delimiter):
     corpus = read(tmp_path)
 
     assert texts(corpus) == SENTENCES
-    assert not corpus.problems
+    assert not corpus.invalid_rows
 
 
 def test_ljspeech_with_two_spellings_takes_the_one_written_out(tmp_path):
@@ -149,7 +149,7 @@ def test_a_stray_mark_swallows_no_row(tmp_path, delimiter, second):
 
     corpus = read(tmp_path)
 
-    assert len(corpus.clips) + len(corpus.problems) == 6
+    assert len(corpus.clips) + len(corpus.invalid_rows) == 6
     assert len(corpus.clips) == 6
     assert texts(corpus)[:5] == said[:5]
 
@@ -163,9 +163,9 @@ def test_an_open_mark_in_a_quoted_table_costs_its_own_row(tmp_path, delimiter):
     corpus = read(tmp_path)
 
     assert texts(corpus) == [SENTENCES[0], *SENTENCES[2:]]
-    (problem,) = corpus.problems
-    assert problem.origin == "metadata.csv line 3"
-    assert "quotation mark opens" in problem.detail
+    (invalid_row,) = corpus.invalid_rows
+    assert invalid_row.origin == "metadata.csv line 3"
+    assert "quotation mark opens" in invalid_row.detail
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -182,7 +182,7 @@ def test_a_line_break_inside_a_quoted_cell_is_one_row(tmp_path, delimiter, newli
         'say "so" and; go',
         *SENTENCES[2:],
     ]
-    assert not corpus.problems
+    assert not corpus.invalid_rows
     origins = [clip.origin for clip in corpus.clips.values()]
     assert origins[2] == "metadata.csv line 7"
 
@@ -194,7 +194,7 @@ def test_one_mark_in_five_thousand_rows(tmp_path):
     lines[1966] = 'c4.wav\tshe said "no"'
     write(tmp_path, ["file_name\ttext", *lines])
     corpus = read(tmp_path)
-    assert len(corpus.clips) + len(corpus.problems) == 5000
+    assert len(corpus.clips) + len(corpus.invalid_rows) == 5000
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=15)
@@ -231,7 +231,7 @@ def test_whatever_a_spreadsheet_writes_is_read(
 
     corpus = read(folder, speaker="who")
 
-    assert not corpus.problems
+    assert not corpus.invalid_rows
     assert [" ".join(text.split()) for text in texts(corpus)] == [
         " ".join(text.split()) for text in said
     ]
@@ -249,10 +249,10 @@ def test_rows_of_a_script_are_all_there(tmp_path_factory, said):
     write(folder, ["file_name\ttext", *("\t".join(row) for row in zip(FILES, said, strict=True))])
     corpus = read(folder)
     origins = {clip.origin for clip in corpus.clips.values()} | {
-        problem.origin for problem in corpus.problems
+        invalid_row.origin for invalid_row in corpus.invalid_rows
     }
     assert len(origins) == 6
-    assert not [problem for problem in corpus.problems if problem.reason == "damaged_row"]
+    assert not [row for row in corpus.invalid_rows if row.reason == "damaged_row"]
 
 
 @pytest.mark.parametrize("header", ["file,text", "text,id", "ID,Text"])
@@ -278,7 +278,7 @@ def test_a_spreadsheet_may_tell_its_delimiter(tmp_path):
 def test_empty_is_empty_in_csv(tmp_path, empty):
     write(tmp_path, ["file_name,text,who", f"c0.wav,{empty},ann", f"c1.wav,hello,{empty}"])
     corpus = read(tmp_path, speaker="who")
-    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    assert [row.reason for row in corpus.invalid_rows] == ["missing_text"]
     (clip,) = corpus.clips.values()
     assert (clip.text, clip.speaker) == ("hello", None)
 
@@ -305,7 +305,7 @@ WRONG = ["-nan", "#NV", "#VALUE!", "#REF!", "#NAME?", "1.#QNAN", "N/A", "NULL", 
 def test_formulas_that_failed_are_no_words(tmp_path, empty):
     write(tmp_path, ["file_name,text,who", f"c0.wav,{empty},ann", f"c1.wav,hello,{empty}"])
     corpus = read(tmp_path, speaker="who")
-    assert [problem.reason for problem in corpus.problems] == ["missing_text"]
+    assert [row.reason for row in corpus.invalid_rows] == ["missing_text"]
     assert [clip.speaker for clip in corpus.clips.values()] == [None]
 
 
@@ -342,8 +342,8 @@ def test_half_of_a_text_is_never_a_text(tmp_path, delimiter, order, newline, hea
     corpus = read(tmp_path)
 
     assert texts(corpus) == said[1:]
-    assert len(corpus.problems) == 2
-    assert "line has one cell only: its text may go on there" in corpus.problems[-1].detail
+    assert len(corpus.invalid_rows) == 2
+    assert "line has one cell only: its text may go on there" in corpus.invalid_rows[-1].detail
 
 
 def test_a_line_cut_short_costs_only_itself(tmp_path):

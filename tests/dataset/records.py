@@ -10,17 +10,24 @@ from lib.audio.table import collect_measurements
 from lib.audio.wav import write_wav
 from lib.files import write_json
 
+POLICY = {
+    "unknown_characters": "extend",
+    "mapping": {},
+    "new_letters": {},
+    "han_to_pinyin": False,
+}
+
 
 @dataclass(frozen=True)
 class Clip:
     id: str
     text: str
-    fingerprint: str = ""
+    content_hash: str = ""
     origin: str = "metadata.csv row 1"
 
 
 @dataclass(frozen=True)
-class Problem:
+class InvalidRow:
     clip: str | None
     origin: str
     reason: str
@@ -35,38 +42,53 @@ class Source:
     clips: dict[str, Clip] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
-    agreement: dict[str, float] = field(default_factory=dict)
+    similarity: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict] = field(default_factory=dict)
-    replaced: tuple[str, ...] = ()
-    problems: list[Problem] = field(default_factory=list)
+    mapping: dict[str, str] = field(default_factory=dict)
+    invalid_rows: list[InvalidRow] = field(default_factory=list)
 
     def add(self, clip: str, text: str, speaker: str = "spk000", **measured) -> None:
-        fingerprint = measured.pop("fingerprint", clip)
-        self.clips[clip] = Clip(clip, text, fingerprint, f"metadata.csv row {len(self.clips) + 2}")
+        content_hash = measured.pop("content_hash", clip)
+        self.clips[clip] = Clip(clip, text, content_hash, f"metadata.csv row {len(self.clips) + 2}")
         self.speakers[clip] = speaker
         self.measured[clip] = {"duration": 1.0} | measured
 
-    def build(self, settings=None, numbers=None, **changes):
+    def build(self, settings=None, text=None, **changes):
+        from lib.config.dataset import DatasetSettings
         from lib.dataset.build import build_dataset
-        from lib.dataset.settings import DatasetSettings
-        from lib.text.numbers import NumberWriter
 
         self._write()
+        self._plan_text(text or {})
         build_dataset(
             self.clips,
-            self.problems,
+            self.invalid_rows,
             {clip: self.root / f"{clip}.wav" for clip in self.clips},
             self.root / "measurements.tsv",
+            self.root / "text",
             self.root / "assignments.tsv",
             self.root / "excluded.tsv",
             settings or DatasetSettings(**changes),
             self.root / "state/split.tsv",
-            replaced=self.replaced,
-            numbers=numbers or NumberWriter(),
             dataset=self.root / "dataset",
             manifest=self.root / "manifest.tsv",
             rejected=self.root / "rejected.tsv",
+        )
+
+    def _plan_text(self, policy: dict) -> None:
+        from lib.base_model.tiny import write_tiny_model
+        from lib.text.plan import plan_text
+
+        base = self.root / "base"
+        if not base.exists():
+            write_tiny_model(base)
+        transcripts = {clip.id: clip.text for clip in self.clips.values()}
+        plan_text(
+            transcripts,
+            base,
+            {**POLICY, "mapping": self.mapping, **policy},
+            "eng",
+            self.root / "text",
         )
 
     def _write(self) -> None:
@@ -81,7 +103,7 @@ class Source:
             write_wav(self.root / f"{clip}.wav", samples, 16000)
         collect_measurements(sidecars, self.root / "measurements.tsv")
         rows = [
-            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0)}\t{self.agreement.get(clip, '')}"
+            f"{clip}\t{speaker}\t{self.confidence.get(clip, 1.0)}\t{self.similarity.get(clip, '')}"
             for clip, speaker in sorted(self.speakers.items())
             if self.measured[clip].get("status", "ok") == "ok"
         ]

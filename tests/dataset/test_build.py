@@ -5,9 +5,9 @@ from collections import Counter
 
 import datasets
 import pytest
-from records import Problem, Source, read_rows
+from records import InvalidRow, Source, read_rows
 
-from lib.dataset.settings import DatasetSettings
+from lib.config.dataset import DatasetSettings
 from lib.dataset.split import hash_text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -31,7 +31,9 @@ def test_the_dataset_has_the_bytes_of_every_clip(source):
     source.build()
     dataset = load(source)
     assert list(dataset) == ["train", "validation"]
-    assert dataset["train"].column_names == ["id", "audio", "text", "speaker_id", "duration"]
+    assert dataset["train"].column_names == [
+        *("id", "audio", "text", "transcript", "speaker_id", "duration")
+    ]
     assert dataset["train"].features["audio"] == datasets.Audio(decode=False)
     rows = [*dataset["train"], *dataset["validation"]]
     assert sorted(row["id"] for row in rows) == sorted(source.clips)
@@ -40,7 +42,8 @@ def test_the_dataset_has_the_bytes_of_every_clip(source):
         assert row["audio"]["path"] == f"{row['id']}.wav"
         assert row["duration"] == 1.0
         assert row["speaker_id"] == source.speakers[row["id"]]
-    assert dataset["train"][0]["text"] == "Sentence a!"
+    first = dataset["train"][0]
+    assert (first["text"], first["transcript"]) == ("sentence a", "Sentence a!")
     assert Counter(row["speaker_id"] for row in dataset["validation"]) == {
         "spk000": 1,
         "spk001": 1,
@@ -60,7 +63,9 @@ def test_it_loads_without_torchcodec(source):
 
 def test_the_manifest_has_every_clip(source):
     source.add("silent", "Nothing", status="rejected", reason="silent", value=-80.5, detail="quiet")
-    source.problems.append(Problem(None, "metadata.csv row 99", "missing_file", "x.wav\tis gone"))
+    source.invalid_rows.append(
+        InvalidRow(None, "metadata.csv row 99", "missing_file", "x.wav\tis gone")
+    )
     source.build()
     rows = {row["clip"]: row for row in read_rows(source.root / "manifest.tsv")}
     assert list(rows) == sorted(source.clips)
@@ -75,7 +80,8 @@ def test_the_manifest_has_every_clip(source):
         "duration": "1.000",
         "reason": "",
         "flags": "",
-        "text": "Sentence d!",
+        "transcript": "Sentence d!",
+        "text": "sentence d",
         "origin": "metadata.csv row 5",
     }
     in_dataset = {row["id"]: split for split, part in load(source).items() for row in part}
@@ -123,14 +129,14 @@ def test_implausible_speech_rates_are_rejected(source):
     assert values == {"fast": "28.57", "slow": "1.76"}
 
 
-def test_rates_that_vary_widen_the_gate(tmp_path):
-    # Half the clips have 9 characters a second, half 40: the median is 40, and 150 not yet too far.
+def test_rates_that_vary_widen_the_filter(tmp_path):
+    # Half the clips have 1.8 characters a second, half 8: the median is 8, and 30 not yet too far.
     source = Source(tmp_path)
     for number in range(10):
-        source.add(f"slow_{number}", LETTERS[number] * 9)
-        source.add(f"fast_{number}", LETTERS[number] * 40)
-    source.add("faster", "z" * 150)
-    source.build(too_much_text="off")
+        source.add(f"slow_{number}", LETTERS[number] * 9, duration=5.0)
+        source.add(f"fast_{number}", LETTERS[number] * 40, duration=5.0)
+    source.add("faster", "z" * 150, duration=5.0)
+    source.build()
     assert rejected(source) == {}
 
 
@@ -138,13 +144,13 @@ def test_a_few_clips_have_no_usual_rate(tmp_path):
     source = Source(tmp_path)
     for number in range(10):
         source.add(f"clip_{number}", LETTERS[number] * 9)
-    source.add("fast", "z" * 90)
-    source.build(too_much_text="off")
+    source.add("fast", "z" * 90, duration=3.0)
+    source.build()
     assert rejected(source) == {}
 
 
 def test_of_equal_recordings_the_first_stays(source):
-    source.add("clip_03b", "Another text", fingerprint="clip_03")
+    source.add("clip_03b", "Another text", content_hash="clip_03")
     source.build()
     assert rejected(source) == {"clip_03b": "duplicate_audio"}
     assert "same recording as clip_03" in (source.root / "rejected.tsv").read_text()
@@ -152,20 +158,20 @@ def test_of_equal_recordings_the_first_stays(source):
 
 def test_a_copy_that_comes_later_does_not_take_the_place(source):
     source.build()
-    source.add("a_copy", "Another text", fingerprint="clip_03")
+    source.add("a_copy", "Another text", content_hash="clip_03")
     source.build()
     assert rejected(source) == {"a_copy": "duplicate_audio"}
 
 
 def test_a_copy_of_a_rejected_clip_stays(source):
-    source.add("a_mute", "", fingerprint="same")
-    source.add("b_said", "Sentence zz", fingerprint="same")
+    source.add("a_mute", "", content_hash="same")
+    source.add("b_said", "Sentence zz", content_hash="same")
     source.build()
     assert rejected(source) == {"a_mute": "missing_text"}
 
 
 def test_a_gate_can_flag_or_be_off(source):
-    source.add("clip_03b", "Sentence zz", fingerprint="clip_03")
+    source.add("clip_03b", "Sentence zz", content_hash="clip_03")
     source.confidence["clip_05"] = 0.02
     source.build(duplicate_audio="off")
     flags = {row["clip"]: row["flags"] for row in read_rows(source.root / "manifest.tsv")}
@@ -221,7 +227,7 @@ def test_an_edited_transcript_goes_where_its_text_is(source):
     source.build()
     rows = {row["clip"]: row for row in read_rows(source.root / "manifest.tsv")}
     assert rows[edited.id]["split"] == "validation"
-    assert hash_text(rows[edited.id]["text"]) == hash_text(held["text"])
+    assert hash_text(rows[edited.id]["transcript"]) == hash_text(held["transcript"])
 
 
 def test_one_clip_is_a_dataset(tmp_path, caplog):
@@ -320,8 +326,8 @@ def test_a_bad_clip_that_the_user_leaves_out_does_not_count(tmp_path):
 
 def test_a_copy_of_a_clip_that_is_left_out_stays(tmp_path):
     source = Source(tmp_path)
-    source.add("one", text="first text", fingerprint="same")
-    source.add("two", text="other text", fingerprint="same")
+    source.add("one", text="first text", content_hash="same")
+    source.add("two", text="other text", content_hash="same")
     source.excluded = {"one": "exclude.clips: one"}
     source.build()
     assert {row["clip"]: row["status"] for row in read_rows(source.root / "manifest.tsv")} == {

@@ -58,12 +58,12 @@ def test_loudness_shows_every_clip_before_and_after(run):
     path = draw_corpus(run.write(), loudness=-20.5) / "loudness.svg"
     written = texts(path)
     assert "target -20.5 LUFS" in written
-    assert "after, held down by its peak" in written
-    # Before, after, and those of them that the peak held down; the legend's own points besides.
+    assert "after, limited by its peak" in written
+    # Before, after, and those of them that the peak limits; the legend's own points besides.
     assert [points for points in count_points(path) if points > 1] == [7, 5, 2]
     assert read_description(path)[1] == (
         "7 clips from -40.0 to -34.0 LUFS were brought to -20.5 LUFS. "
-        "2 clips stayed below: their peaks were full."
+        "2 clips stayed below: their peaks are at the ceiling."
     )
 
 
@@ -78,7 +78,7 @@ def test_one_clip_or_none(run, clips):
     folder = draw_corpus(run.write())
     expected = "1 accepted clip of 1.0" if clips else "No clip was accepted."
     assert read_description(folder / "durations.svg")[1].startswith(expected)
-    expected = "1 clip of 1 speaker;" if clips else "No clip has a voice."
+    expected = "1 clip of 1 speaker;" if clips else "No clip has a speaker."
     assert read_description(draw_speakers(run))[1].startswith(expected)
     expected = "1 speaker," if clips else "No clip was accepted."
     assert read_description(folder / "speaking_time.svg")[1].startswith(expected)
@@ -104,7 +104,7 @@ def test_speaker_map_marks_uncertain_clips(run):
     assert {"spk000", "spk001", "uncertain speaker"} <= set(texts(path))
     # Each speaker's clips, then a circle around the uncertain ones.
     assert count_points(path)[:3] == [4, 3, 2]
-    assert "2 clips of uncertain speaker" in read_description(path)[1]
+    assert "The speaker of 2 clips is uncertain" in read_description(path)[1]
     certain = draw_speakers(run, min_confidence=0.01)
     assert "uncertain speaker" not in texts(certain)
 

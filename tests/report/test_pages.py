@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lib.report.page import breakable
+from lib.report.template import breakable
 from tests.report import test_report
 from tests.review import test_speaker_review
 
@@ -35,7 +35,7 @@ LOOK = r"""(() => {
 def pages(run):
     run.names = {"spk001": "Annamaria von Trips"}
     run.source = "resources/base_model"
-    run.doubts = [test_speaker_review.DOUBT]
+    run.suggestions = [test_speaker_review.SUGGESTION]
     run.write()
     path = run.folder / "base_model/base.json"
     base = {
@@ -43,12 +43,12 @@ def pages(run):
         "discriminator_origin": "own (discriminator.safetensors)",
     }
     path.write_text(json.dumps(base))
-    report, _ = test_report.write(run, title=TITLE, file=None)
-    audition, _ = test_speaker_review.write(run, name=TITLE, file=None)
-    return {"report": report, "audition": audition}
+    report, _ = test_report.write(run, title=TITLE, overrides=None)
+    review, _ = test_speaker_review.write(run, title=TITLE, overrides=None)
+    return {"report": report, "review": review}
 
 
-@pytest.mark.parametrize("page", ["report", "audition"])
+@pytest.mark.parametrize("page", ["report", "review"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1300, 400])
 def test_a_page_fits_its_window_and_breaks_no_word(chromium, pages, page, scheme, width):

@@ -57,7 +57,7 @@ def write_quality(folder, quality):
     return paths
 
 
-def write(run, title="recordings", figures=True, quality=None, file="config/speakers.yaml"):
+def write(run, title="recordings", figures=True, quality=None, overrides="config/speakers.yaml"):
     """Write a run's report, with all figures or without any."""
     folder = run.folder / "report"
     if figures:
@@ -71,6 +71,7 @@ def write(run, title="recordings", figures=True, quality=None, file="config/spea
         manifest=run.folder / "manifest.tsv",
         rejected=run.folder / "rejected.tsv",
         registry=run.folder / "speakers/registry.json",
+        text=run.folder / "text",
         base_model=run.folder / "base_model",
         training=run.folder / "training.json",
         samples=run.folder / "samples",
@@ -78,7 +79,7 @@ def write(run, title="recordings", figures=True, quality=None, file="config/spea
         quality=write_quality(run.folder / "quality", quality or {}),
         figures={name: folder / name for name in ("voices", "training", "corpus", "speakers")},
     )
-    write_report(paths, title, "eng", file, path)
+    write_report(paths, title, "eng", overrides, path)
     return path, Page(path.read_text("utf-8"))
 
 
@@ -89,8 +90,8 @@ def test_every_speaker_has_players_and_a_recording(run):
     players = page.all("audio")
     assert len(players) == 2 * (MAX_SENTENCES + 1)
     assert all(player["aria-label"] and "controls" in player for player in players)
-    voices = [section["aria-label"] for section in page.all("section")]
-    assert voices == ["spk000", "spk001 · Anna"]
+    sections = [section["aria-label"] for section in page.all("section")]
+    assert sections[:2] == ["spk000", "spk001 · Anna"]
     recordings = [p["aria-label"] for p in players if p["aria-label"].startswith("Recording")]
     assert recordings == [
         "Recording clip_spk000_0: what was said",
@@ -110,7 +111,7 @@ def test_weights_of_other_code_are_named(run):
     path, _ = write(run.write(), figures=False)
     html = path.read_text("utf-8")
     assert "has changed since these weights were trained (from b2 to c3)" in html
-    assert "training.resume: false trains anew" in html
+    assert "set training.resume: false" in html
 
 
 def test_players_hold_the_sounds(run):
@@ -152,7 +153,7 @@ def test_every_figure_is_there_and_described(run):
     pictures = page.all("img")
     alternatives = [picture["alt"] for picture in pictures]
     assert len(pictures) == 9
-    assert any(text.startswith("Map of the voices. 7 clips of 2 speakers") for text in alternatives)
+    assert any(text.startswith("Speaker map. 7 clips of 2 speakers") for text in alternatives)
     assert all(len(text) > 30 for text in alternatives)
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -163,11 +164,10 @@ def test_hostile_text_stays_text(run):
     run.clip_text, run.texts = HOSTILE, {"01": HOSTILE}
     run.names = {"spk000": HOSTILE}
     run.rejected = [("clip", HOSTILE, "audio", HOSTILE, HOSTILE, HOSTILE)]
-    run.excluded = {"clip_spk000_1": HOSTILE}
     run.characters = [(HOSTILE, HOSTILE, "1", "1", HOSTILE)]
-    run.doubts = [
+    run.suggestions = [
         {
-            "reason": "two_voices",
+            "reason": "several_speakers",
             "speakers": ["spk000"],
             "groups": [["a"], ["b"]],
             "lines": HOSTILE,
@@ -184,16 +184,15 @@ def test_hostile_text_stays_text(run):
 
 def test_numbers_and_tables(run):
     run.rejected = [("gone", "row 9", "audio", "too_short", "0.2", "shorter than 0.5 s")]
-    run.excluded = {"clip_spk000_1": "90 tokens cannot be aligned to 60 frames"}
     run.characters = [
         ("é", "LATIN SMALL LETTER E WITH ACUTE", "3", "2", "written as 'e'"),
         ("a", "LATIN SMALL LETTER A", "9", "5", "known"),
     ]
     run.labels = {"spk001": "anna"}
     run.names = {"spk001": "anna"}
-    run.doubts = [
+    run.suggestions = [
         {
-            "reason": "one_voice",
+            "reason": "one_speaker",
             "speakers": ["spk000", "spk001"],
             "groups": [["a"] * 4, ["b"]],
             "lines": "merge:\n  - [spk000, spk001]\n",
@@ -205,12 +204,11 @@ def test_numbers_and_tables(run):
     assert "Epochs 8 best: epoch 6" in words
     assert "Steps 320 2 skipped" in words
     assert "gone too short shorter than 0.5 s 0.2 row 9" in words
-    assert "clip_spk000_1 90 tokens cannot be aligned to 60 frames" in words
-    assert "spk001 anna the source 2 1 10.5 s" in words
-    assert "spk000 and spk001 · anna may be one and the same voice (groups of 4 and 1" in words
+    assert "spk001 anna source 2 1 10.5 s" in words
+    assert "spk000 and spk001 · anna may be the same speaker: groups of 4 and 1 clips" in words
     assert "merge: - [spk000, spk001]" in words
     assert "é LATIN SMALL LETTER E WITH ACUTE 3 2 written as 'e'" in words
-    assert "2 different characters; 1 of them" in words
+    assert "2 different characters. The base model does not know 1 of them" in words
     assert "LATIN SMALL LETTER A 9" not in words
 
 
@@ -218,7 +216,7 @@ def test_long_lists_are_cut_and_say_so(run):
     run.rejected = [(f"c{n}", "row", "audio", "silent", "", "") for n in range(MAX_ROWS + 7)]
     words = write(run.write(), figures=False)[1].words()
     assert f"c{MAX_ROWS - 1} silent" in words and f"c{MAX_ROWS} silent" not in words
-    assert "And 7 more; all are in rejected.tsv" in words
+    assert "And 7 more; rejected.tsv lists them all" in words
 
 
 def test_the_licence_is_told(run):
@@ -309,20 +307,21 @@ def test_a_run_that_measured_nothing_says_so(run):
     assert "evaluation.clips is 0" in write(run.write(), figures=False)[1].words()
 
 
-@pytest.mark.parametrize("file", ["config/people.yaml", None])
-def test_a_doubt_names_the_file_that_the_run_reads(run, file):
-    run.doubts = [
+@pytest.mark.parametrize("overrides", ["config/people.yaml", None])
+def test_a_suggestion_names_the_file_that_the_run_reads(run, overrides):
+    run.suggestions = [
         {
-            "reason": "two_voices",
+            "reason": "several_speakers",
             "speakers": ["spk000"],
             "groups": [["clip_spk000_1"], ["clip_spk000_2"]],
             "lines": "split:\n  spk000-b: [clip_spk000_2]\n",
         }
     ]
-    words = write(run.write(), figures=False, file=file)[1].words()
-    if file:
-        assert f"write this into {file} and run again;" in words
+    words = write(run.write(), figures=False, overrides=overrides)[1].words()
+    if overrides:
+        assert f"add these lines to {overrides} and run the workflow again." in words
         assert "speakers.overrides" not in words
     else:
-        assert "write this into config/speakers.yaml and run again (This run reads no such" in words
+        asked = "add these lines to config/speakers.yaml and run the workflow again (This run reads"
+        assert asked in words
         assert "set speakers.overrides to its name" in words

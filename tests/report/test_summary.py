@@ -25,7 +25,7 @@ def results(tmp_path) -> Path:
     (folder / "report").mkdir()
     (folder / "report/report.html").write_text("page")
     (folder / "speakers").mkdir()
-    (folder / "speakers/audition.html").write_text("page")
+    (folder / "speakers/review.html").write_text("page")
     return folder
 
 
@@ -45,7 +45,7 @@ def test_the_printed_line_speaks(results, tmp_path):
 def test_it_says_where_everything_is(results, capsys):
     summary.main([str(results)])
     printed = capsys.readouterr().out
-    pages = ("report/report.html", "speakers/audition.html")
+    pages = ("report/report.html", "speakers/review.html")
     for place in ("model", "samples", "tensorboard", *pages):
         assert str(results / place) in printed
 
@@ -109,7 +109,7 @@ def test_what_a_recogniser_understood_is_told(results):
         one = {"asked": 10, "heard_sentences": counts[0], "heard_words": counts[1]}
         write_json(results / f"quality/{what}.json", {"spk000": one, "spk001": one})
     lines = describe_results(results).splitlines()
-    assert "Understood of 20 sentences that were held out (one of 20; one word of 20):" in lines
+    assert "Understood of 20 held-out sentences (one of 20; one word of 20):" in lines
     assert "  the recordings        18  16" in lines
     assert "  before the training   10   8" in lines
     assert "  the new voice         18  14" in lines

@@ -57,14 +57,14 @@ def test_the_best_mark_is_at_the_best_score(run, monkeypatch):
 def test_without_validation_the_figure_says_so(run):
     run.validation = False
     folder = draw(run.write(), write_log(run.folder / "tensorboard", validation=False))
-    assert "No clip was held out, so nothing was validated." in texts(folder / "validation.svg")
+    assert "No clip was held out, so there was no validation." in texts(folder / "validation.svg")
     assert "validation" not in texts(folder / "losses.svg")
 
 
 def test_without_a_log_the_figures_say_so(run):
     folder = draw(run.write(), run.folder / "tensorboard")
     assert texts(folder / "losses.svg").count("not logged") == 6
-    assert read_description(folder / "losses.svg")[1] == "The training has left no log."
+    assert read_description(folder / "losses.svg")[1] == "The training has no log."
 
 
 def test_a_long_training_is_smoothed(run):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lib.audio.wav import read_wav
+from lib.config.speakers import SpeakerSettings
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
-from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.overrides import Overrides
 from lib.speakers.shard import DIMENSIONS, Embedding, write_shard
 from lib.speakers.tables import read_assignments

@@ -143,7 +143,7 @@ def test_two_labels_of_one_voice_stay_two(room):
     assert ids(found, clips[10:]) <= {"spk000", "spk001"}
     suggestions = room.registry()["review_suggestions"]
     assert [(d["reason"], d["speakers"]) for d in suggestions] == [
-        ("one_voice", ["spk000", "spk001"])
+        ("one_speaker", ["spk000", "spk001"])
     ]
 
 
@@ -167,9 +167,9 @@ def test_a_speaker_with_two_clusters_is_reported_not_split(room, caplog):
     found = room.run()
     assert ids(found, mixed) == {"spk000"}
     (suggestion,) = room.registry()["review_suggestions"]
-    assert (suggestion["reason"], suggestion["speakers"]) == ("two_voices", ["spk000"])
+    assert (suggestion["reason"], suggestion["speakers"]) == ("several_speakers", ["spk000"])
     assert sorted(map(len, suggestion["groups"])) == [6, 8]
-    assert "spk000 may be two voices" in caplog.text
+    assert "spk000 may be several speakers" in caplog.text
 
 
 def test_changed_settings_cluster_anew_but_keep_ids_where_they_can(room):

@@ -102,15 +102,16 @@ def test_ids_are_kept_in_the_record_that_is_named(embeddings, tmp_path):
 
 
 def test_settings_labels_and_overrides_are_followed(embeddings, tmp_path):
-    assert set(cluster(embeddings, tmp_path / "1", "--count", "1").values()) == {"spk000"}
-    assert set(cluster(embeddings, tmp_path / "2", "--min-clips", "6").values()) == {"spk000"}
-    threshold = ["--similarity-threshold", "0.1"]
-    assert set(cluster(embeddings, tmp_path / "3", *threshold).values()) == {"spk000"}
+    for number, line in enumerate(("count: 1", "min_clips: 6", "similarity_threshold: 0.1")):
+        config = tmp_path / f"{number}.yaml"
+        config.write_text(f"speakers: {{{line}}}\n")
+        more = ["--config", str(config)]
+        assert set(cluster(embeddings, tmp_path / f"{number}", *more).values()) == {"spk000"}
     labels = tmp_path / "labels.tsv"
     labels.write_text("clip\tspeaker\na_0\tAnna\na_1\tAnna\nb_0\tBen\n")
     overrides = tmp_path / "speakers.yaml"
     overrides.write_text("names: {spk001: Benjamin}\nassign: {Anna: [b_1]}\n")
-    more = ["--labels", str(labels), "--overrides", str(overrides), "--count", "auto"]
+    more = ["--labels", str(labels), "--overrides", str(overrides)]
     found = cluster(embeddings, tmp_path / "4", *more)
     assert found["b_1"] == found["a_0"] == "spk000"
     names = json.loads((tmp_path / "4/registry.json").read_text())["speakers"]
@@ -123,7 +124,7 @@ def test_settings_labels_and_overrides_are_followed(embeddings, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--count", "0"], r"speakers\.count is 0"),
+        (["--config", "wrong.yaml"], r"wrong\.yaml cannot be read"),
         (["--overrides", "missing.yaml"], r"missing\.yaml cannot be read"),
         (["--labels", "missing.tsv"], r"missing\.tsv"),
     ],

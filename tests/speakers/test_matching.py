@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.config.speakers import SpeakerSettings
 from lib.speakers.assignment import _update_registry
-from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.matching import SpeakerMatcher, _warn_of_spellings
 from lib.speakers.registry import Registry, speaker_id
 from lib.speakers.shard import Embeddings

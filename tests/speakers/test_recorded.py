@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from lib.audio.wav import read_wav, write_wav
-from lib.speakers.clustering import SpeakerSettings, cluster_embeddings
+from lib.config.speakers import SpeakerSettings
+from lib.speakers.clustering import cluster_embeddings
 from lib.speakers.embedding import embed_clips
 from lib.speakers.shard import Embeddings, read_embeddings, read_shard
 from lib.speakers.tables import read_assignments

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from lib.speakers.review import find_review_suggestions, rate_confidence
 
@@ -38,8 +39,15 @@ def test_outlier_clips_are_no_second_speaker(outliers, suggested):
     clips = [f"c{number}" for number in range(40)]
     clusters = np.array([1] * outliers + [0] * (40 - outliers))
     suggestions = find_review_suggestions(clips, ["spk000"] * 40, clusters, 3)
-    assert [suggestion.reason for suggestion in suggestions] == ["two_voices"] * suggested
+    assert [suggestion.reason for suggestion in suggestions] == ["several_speakers"] * suggested
     few = find_review_suggestions(
         clips[:outliers], ["spk000"] * outliers, np.arange(outliers) % 2, 3
     )
     assert bool(few) == (outliers // 2 >= 3)
+
+
+def test_lines_hold_clips_that_look_like_numbers_as_texts():
+    clips = ["007", "no", "1e3", "null", *(f"c{number}" for number in range(5))]
+    clusters = np.array([1] * 4 + [0] * 5)
+    (suggestion,) = find_review_suggestions(clips, ["spk000"] * 9, clusters, 3)
+    assert yaml.safe_load(suggestion.lines) == {"split": {"spk000-b": clips[:4]}}

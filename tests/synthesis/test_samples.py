@@ -40,7 +40,7 @@ def write_texts(
         path.parent.mkdir(parents=True)
         ids = [f"c{number}" for number in reversed(range(len(texts)))]
         turns = [speakers[number % len(speakers)] for number in range(len(texts))]
-        columns = {"id": ids, "text": texts, "speaker_id": turns}
+        columns = {"id": ids, "transcript": texts, "speaker_id": turns}
         table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
         with pa.ipc.new_stream(str(path), table.schema) as stream:
             stream.write_table(table)

@@ -1,4 +1,4 @@
-"""The table of characters: every one of them once, with its fate."""
+"""The table of characters: every one of them once, with what becomes of it."""
 
 import csv
 
@@ -24,7 +24,7 @@ def audit(tmp_path, texts, policy="extend", mapping=None, lowercase=True) -> lis
 def test_the_whole_table(tmp_path):
     audit(tmp_path, TEXTS)
     assert (tmp_path / "vocabulary.tsv").read_text("utf-8") == (
-        "character\tname\tcount\tclips\tfate\n"
+        "character\tname\tcount\tclips\tstatus\n"
         "é\tLATIN SMALL LETTER E WITH ACUTE\t2\t2\tadded\n"
         "!\tEXCLAMATION MARK\t1\t1\tleft out\n"
         "ø\tLATIN SMALL LETTER O WITH STROKE\t1\t1\tadded\n"
@@ -40,32 +40,35 @@ def test_the_whole_table(tmp_path):
 
 
 def test_map_and_reject_say_what_they_do(tmp_path):
-    fates = {row["character"]: row["fate"] for row in audit(tmp_path, TEXTS, "map")}
-    assert fates["é"] == "written as 'e'"
-    assert fates["ŋ"] == "clips rejected"
-    fates = {row["character"]: row["fate"] for row in audit(tmp_path, TEXTS, "reject")}
-    assert {fates[c] for c in "éøŋɓ"} == {"clips rejected"}
+    told = {row["character"]: row["status"] for row in audit(tmp_path, TEXTS, "map")}
+    assert told["é"] == "written as 'e'"
+    assert told["ŋ"] == "clips rejected"
+    told = {row["character"]: row["status"] for row in audit(tmp_path, TEXTS, "reject")}
+    assert {told[c] for c in "éøŋɓ"} == {"clips rejected"}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_the_users_mapping_replaced_is_not_called_rejected(tmp_path, policy):
     mapping = {"é": "e", "ø": "o", "ŋ": "", "ɓ": "b"}
-    fates = {row["character"]: row["fate"] for row in audit(tmp_path, TEXTS, policy, mapping)}
-    assert fates["é"] == "written as 'e'"
-    assert fates["ŋ"] == "left out"
-    assert "clips rejected" not in fates.values()
+    told = {row["character"]: row["status"] for row in audit(tmp_path, TEXTS, policy, mapping)}
+    assert told["é"] == "written as 'e'"
+    assert told["ŋ"] == "left out"
+    assert "clips rejected" not in told.values()
 
 
 def test_a_known_character_that_the_mapping_replaces_says_so(tmp_path):
-    fates = {row["character"]: row["fate"] for row in audit(tmp_path, TEXTS, mapping={"a": "o"})}
-    assert fates["a"] == "written as 'o'"
+    told = {row["character"]: row["status"] for row in audit(tmp_path, TEXTS, mapping={"a": "o"})}
+    assert told["a"] == "written as 'o'"
 
 
 def test_capitals_are_counted_as_the_tokenizer_sees_them(tmp_path):
     lowered = audit(tmp_path, {"one": "AaB"})
     assert [(row["character"], row["count"]) for row in lowered] == [("a", "2"), ("b", "1")]
     kept = audit(tmp_path, {"one": "AaB"}, lowercase=False)
-    assert [(row["character"], row["fate"]) for row in kept][:2] == [("A", "added"), ("B", "added")]
+    assert [(row["character"], row["status"]) for row in kept][:2] == [
+        ("A", "added"),
+        ("B", "added"),
+    ]
 
 
 @given(st.dictionaries(st.text(max_size=2), st.text(max_size=9)), st.sampled_from(POLICIES))
@@ -73,4 +76,4 @@ def test_the_table_can_be_read_whatever_is_written(tmp_path_factory, texts, poli
     rows = audit(tmp_path_factory.mktemp("audit"), texts, policy)
     characters = [row["character"] for row in rows]
     assert len(set(characters)) == len(characters)
-    assert all(tuple(row) == HEADER and row["fate"] for row in rows)
+    assert all(tuple(row) == HEADER and row["status"] for row in rows)

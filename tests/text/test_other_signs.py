@@ -4,7 +4,7 @@ import pytest
 
 from lib.text.annotations import find_annotations
 from lib.text.characters import name_character
-from lib.text.normalise import find_unspoken
+from lib.text.normalise import find_non_verbalised
 from lib.text.vocabulary import POLICIES, plan_vocabulary
 
 VOCABULARY = {c: n for n, c in enumerate("_'-\" abcdefghijklmnopqrstuvwxyz")}
@@ -44,7 +44,7 @@ def test_a_capital_is_its_own_letter_where_the_tokenizer_tells_them_apart():
 
 @pytest.mark.parametrize("character", ["\ue000", "\uf8ff", "\uffff", "\U000f0000", "\u0378"])
 def test_characters_without_a_meaning_are_flagged(character):
-    assert find_unspoken(f"a{character}b", ()) == character
+    assert find_non_verbalised(f"a{character}b", ()) == character
     assert name_character(character).startswith(f"U+{ord(character):04X} ")
     assert "CONTROL" not in name_character(character)
 

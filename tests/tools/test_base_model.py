@@ -12,11 +12,11 @@ from transformers import VitsModel, VitsTokenizer
 
 from lib.base_model.record import BaseModel
 from lib.base_model.speaker_init import nearest_rows
+from lib.config.training import TrainingSettings
 from lib.evaluation.intelligibility import ListeningTest
 from lib.evaluation.recognition import Recogniser
 from lib.files import read_json
 from lib.synthesis.synthesizer import Synthesizer
-from lib.training.settings import TrainingSettings
 from tests.fixtures.base_model import write_dataset
 from tools.base_model.corpus import VOICES, invent_texts
 
@@ -50,7 +50,7 @@ def test_plain_transformers_loads_it():
 def test_the_demo_goes_on_with_its_discriminator():
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text("utf-8"))
     settings = TrainingSettings.from_config(config["training"])
-    base = BaseModel(FOLDER, "", "", {}, {}, {}, "own", fresh_discriminator=False)
+    base = BaseModel(FOLDER, "", "", {}, {}, "own", fresh_discriminator=False)
     discriminator = base.load_discriminator(
         settings.discriminator_periods, settings.discriminator_channels, settings.seed
     )
@@ -84,13 +84,13 @@ def test_a_voice_is_found_by_what_it_says(voice, tmp_path):
                     "id": f"{name}_{number}",
                     "audio": {"bytes": buffer.getvalue(), "path": None},
                     "text": text,
+                    "transcript": text,
                     "speaker_id": name,
                     "duration": 3.0,
                 }
             )
     dataset = write_dataset(tmp_path / "dataset", rows, [])
-    texts = {row["id"]: row["text"] for row in rows}
-    found = nearest_rows(voice.model, voice.tokenizer, dataset, texts, names)
+    found = nearest_rows(voice.model, voice.tokenizer, dataset, names)
     assert found == {name: voice.row(name) for name in names}
 
 

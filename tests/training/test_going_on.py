@@ -16,11 +16,12 @@ from transformers import VitsTokenizer
 from lib.base_model.export import export_trained
 from lib.base_model.record import BaseModel
 from lib.base_model.weights import _EARLIER_NAMES, rename_keys
+from lib.config.training import TrainingSettings
 from lib.files import read_json
 from lib.training.checkpoint import load_checkpoint
 from lib.training.resume import Start, decide_start
 from lib.training.run import train
-from lib.training.settings import EARLIER_KEYS, RESUMABLE, TrainingSettings
+from lib.training.settings import EARLIER_KEYS, RESUMABLE
 from lib.training.trainer import Trainer
 from tests.fixtures.training import QUICK, make_paths, run
 
@@ -106,7 +107,7 @@ def test_any_other_key_asks_for_a_new_start(paths, key):
         "max_grad_norm": 1.0,
         "betas": (0.7, 0.99),
         "discriminator_periods": (2, 3),
-        "loss_weights": QUICK.loss_weights._replace(mel=30.0),
+        "loss_weights": dataclasses.replace(QUICK.loss_weights, mel=30.0),
     }
     value = other[key] if key in other else (getattr(QUICK, key) or 0) + 1
     signature = Trainer(QUICK, paths, use_gpu=False).signature

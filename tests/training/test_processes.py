@@ -128,7 +128,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from lib.training.run import train
-from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.config.training import TrainingSettings
+from lib.training.settings import TrainingPaths
 import json
 job = json.loads(sys.argv[1])
 paths = TrainingPaths(**{name: Path(path) for name, path in job["paths"].items()})

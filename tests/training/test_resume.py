@@ -55,7 +55,7 @@ def test_kill_9_and_a_damaged_checkpoint_cost_time_only(undisturbed, paths):
         "from pathlib import Path\n"
         "from lib.training.run import train\n"
         "from lib.training.settings import TrainingPaths, TrainingSettings\n"
-        "from lib.vits.losses import LossWeights\n"
+        "from lib.config.training import LossWeights\n"
         f"paths = TrainingPaths({', '.join(f'{k}=Path({v})' for k, v in values.items())})\n"
         f"train({QUICK!r}, paths, use_gpu=False, threads=1)\n"
     )

@@ -29,7 +29,7 @@ def train_step(base):
 def clips(base, dataset):
     opened = BaseModel.open(base)
     tokenizer = VitsTokenizer.from_pretrained(base)
-    return load_clips(dataset / "train", tokenizer, opened.speakers, opened.texts())
+    return load_clips(dataset / "train", tokenizer, opened.speakers)
 
 
 def gradients(train_step: TrainStep) -> dict[str, torch.Tensor]:

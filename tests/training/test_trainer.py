@@ -78,7 +78,7 @@ def test_half_precision_autocast_learns_the_same(base, dataset):
     """bf16 has a CPU path: losses stay finite and near those of fp32, islands keep fp32."""
     opened = BaseModel.open(base)
     tokenizer = VitsTokenizer.from_pretrained(base)
-    clips = load_clips(dataset / "train", tokenizer, opened.speakers, opened.texts())
+    clips = load_clips(dataset / "train", tokenizer, opened.speakers)
     losses = []
     for precision in ("no", "bf16"):
         AcceleratorState._reset_state()
@@ -105,7 +105,7 @@ def test_a_scaled_loss_gives_the_same_step(base, dataset):
             train_step.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         tokenizer = VitsTokenizer.from_pretrained(base)
         opened = BaseModel.open(base)
-        clips = load_clips(dataset / "train", tokenizer, opened.speakers, opened.texts())
+        clips = load_clips(dataset / "train", tokenizer, opened.speakers)
         train_step.accumulate([clips[:2], clips[2:4]], step=0)
         taken, norms = train_step.apply(0)
         assert taken

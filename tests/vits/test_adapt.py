@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from lib.config.training import LossWeights
 from lib.vits.adapt import add_speakers, add_tokens, copy_speakers, warm_start
-from lib.vits.losses import LossWeights
 from lib.vits.model import backward_step, forward_step, prepare_for_training
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 7, 0]])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import VitsModel
 
+from lib.config.training import LossWeights
 from lib.vits.adapt import add_speakers
-from lib.vits.losses import LossWeights
 from lib.vits.model import (
     Batch,
     Counts,

@@ -26,7 +26,7 @@ CONFIG = {
     "training": {
         "epochs": 2,
         "learning_rate": 1e-3,
-        "effective_batch": 8,
+        "effective_batch_size": 8,
         "segment_frames": 8,
         "discriminator_channels": 1,
         "discriminator_warmup_steps": 1,
@@ -84,7 +84,7 @@ class Project:
             jobs = Counter(
                 re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", self.log(done.stdout))
             )
-        for target in ("all", "dataset", "audition"):
+        for target in ("all", "dataset", "speaker_review"):
             jobs.pop(target, None)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]

@@ -25,8 +25,8 @@ def test_every_speaker_of_the_demo_speaks_at_step_zero(tmp_path):
     rejected = {row["reason"] for row in project.table("rejected.tsv")}
     assert rejected == {"silent", "undecodable"}
     # Letters that the base does not know.
-    characters = project.column("base_model/vocabulary.tsv", "character", "fate")
-    assert {c for c, fate in characters.items() if fate == "added"} >= set("éëñç")
+    characters = project.column("text/vocabulary.tsv", "character", "status")
+    assert {c for c, status in characters.items() if status == "added"} >= set("éëñç")
     # Step 0 speaks as the base does: of 200 sentences of its own voices 197 are understood.
     recordings, before = (read_json(project.folder / path) for path in measured)
     assert sum(q["asked"] for q in recordings.values()) == 40

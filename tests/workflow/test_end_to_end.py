@@ -59,7 +59,7 @@ def test_every_speaker_has_samples(trained):
 
 
 def test_every_rule_that_works_leaves_log_and_benchmark(trained):
-    rules = {"collect_measurements", "cluster_speakers", "build_dataset", "prepare_base_model"}
+    rules = {"collect_measurements", "cluster_speakers", "build_dataset", "fit_base_model"}
     for rule in rules | {"train_model", "export_model", "synthesize_samples"}:
         assert (trained.results / f"logs/{rule}.log").is_file(), rule
         assert (trained.results / f"benchmarks/{rule}.tsv").is_file(), rule

@@ -48,7 +48,7 @@ def test_a_dry_run_records_nothing(empty_project):
     add_clips(empty_project, NEW)
     assert empty_project.run("--dry-run", "dataset").jobs["convert_audio"] == 3
     left = {path.name for path in empty_project.results.rglob("*") if path.is_file()}
-    assert left <= {"fingerprints.json"}
+    assert left <= {"content_hashes.json"}
 
 
 def test_a_dry_run_needs_no_place_to_write_and_a_run_names_it(empty_project):
@@ -206,7 +206,7 @@ def test_a_training_parameter_touches_nothing_before_training(trained, tmp_path)
     assert jobs["train_model"] == jobs["export_model"] == jobs["synthesize_samples"] == 1
     early = {"convert_audio", "embed_speakers", "cluster_speakers", "build_dataset"}
     assert not early & set(jobs)
-    assert "prepare_base_model" not in jobs
+    assert "fit_base_model" not in jobs
 
 
 def test_a_sample_text_does_not_retrain(trained, tmp_path):

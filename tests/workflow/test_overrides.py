@@ -53,7 +53,7 @@ def test_a_name_reaches_the_model_without_a_step_of_training(trained, tmp_path):
     jobs = project.run("--dry-run").jobs
     assert jobs["name_speakers"] == jobs["export_model"] == jobs["write_report"] == 1
     early = {"convert_audio", "embed_speakers", "cluster_speakers", "build_dataset"}
-    assert not {*early, "prepare_base_model", "train_model"} & set(jobs)
+    assert not {*early, "fit_base_model", "train_model"} & set(jobs)
     state = {path: path.read_bytes() for path in project.results.glob("checkpoints/*/*")}
     project.run()
     assert {path: path.read_bytes() for path in project.results.glob("checkpoints/*/*")} == state
@@ -91,20 +91,20 @@ def test_a_damaged_record_of_speakers_is_noticed_before_any_work(project):
 
 def test_the_page_to_hear_speakers_needs_neither_dataset_nor_training(empty_project, finished):
     add_clips(empty_project, list(finished.source()))
-    jobs = empty_project.run("--dry-run", "audition").jobs
-    assert jobs["write_audition"] == 1
-    assert not {"build_dataset", "prepare_base_model", "train_model"} & set(jobs)
+    jobs = empty_project.run("--dry-run", "speaker_review").jobs
+    assert jobs["write_speaker_review"] == 1
+    assert not {"build_dataset", "fit_base_model", "train_model"} & set(jobs)
 
 
 def test_the_page_follows_names_and_transcripts(project):
-    project.run("audition")
-    page = project.results / "speakers/audition.html"
+    project.run("speaker_review")
+    page = project.results / "speakers/review.html"
     assert "demo_001" in page.read_text("utf-8")
     say(project, names={"spk000": "Amina"})
-    assert project.run("audition").jobs == {"name_speakers": 1, "write_audition": 1}
+    assert project.run("speaker_review").jobs == {"name_speakers": 1, "write_speaker_review": 1}
     assert '"name":"Amina"' in page.read_text("utf-8")
     rows = project.source()
     project.write_source({**rows, next(iter(rows)): "Quite another text."})
-    jobs = project.run("audition").jobs
-    assert jobs == {"write_audition": 1}
+    jobs = project.run("speaker_review").jobs
+    assert jobs == {"write_speaker_review": 1}
     assert "Quite another text." in page.read_text("utf-8")

@@ -1,6 +1,7 @@
 """Selects clips, splits them and writes the Hugging Face dataset.
 
-REQUIRES  <results>/clips/, <results>/measurements.tsv, <results>/speakers/assignments.tsv, excluded.tsv
+REQUIRES  <results>/clips/, <results>/measurements.tsv, <results>/text,
+          <results>/speakers/assignments.tsv, excluded.tsv
 PRODUCES  <results>/dataset/, <results>/manifest.tsv, <results>/rejected.tsv
 """
 
@@ -9,6 +10,7 @@ rule build_dataset:
     input:
         wavs=list_all_wavs,
         measurements="<results>/measurements.tsv",
+        text="<results>/text",
         assignments="<results>/speakers/assignments.tsv",
         excluded="<results>/speakers/excluded.tsv",
     output:
@@ -26,15 +28,8 @@ rule build_dataset:
         runtime=estimate(10, per_mb=0.01),
     params:
         settings=config["dataset"],
-        # Which characters are replaced, not by what: that is the base model's concern.
-        replaced=sorted(config["text"]["mapping"]),
-        numbers={
-            "language": config["source"]["language"],
-            "by_library": config["text"]["write_numbers"],
-            "words": config["text"]["number_words"],
-        },
-        transcripts=CORPUS.digest("text", "fingerprint"),
-        problems=CORPUS.digest_problems(),
+        transcripts=CORPUS.digest("text", "content_hash"),
+        invalid_rows=CORPUS.digest_invalid_rows(),
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/split.tsv"),

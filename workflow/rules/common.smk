@@ -18,21 +18,22 @@ from snakemake.exceptions import WorkflowError
 
 from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
-from lib.audio.settings import AudioSettings
+from lib.config.audio import AudioSettings
 from lib.corpus import Columns, load_corpus, read_audio, read_corpus, save_corpus
-from lib.dataset.settings import DatasetSettings
+from lib.config.dataset import DatasetSettings
 from lib.files import total_size
 from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
-from lib.settings import complete_settings, parse_texts
+from lib.config.validate import complete_settings, parse_texts
 from lib.speakers.overrides_file import check_overrides, read_overrides
 from lib.text.script import check_script
 from lib.base_model.hub import (
     check_base_model,
     check_sample_rate,
-    is_prepared,
+    is_fetched,
     read_base_vocabulary,
+    spoken_language,
 )
 
 # For all jobs: threads that spin for long while they wait for each other make a training step four
@@ -70,7 +71,7 @@ def read_source():
 
 def check_base():
     """Refuse a base model that cannot be had, or that the clips or transcripts do not fit."""
-    if not is_prepared(RESULTS / "base_model", config["base_model"]["source"]):
+    if not is_fetched(RESULTS / "fetched_base", config["base_model"]["source"]):
         check_base_model(config["base_model"]["source"])
     check_sample_rate(config["base_model"]["source"], AUDIO.sample_rate)
     check_script(
@@ -102,11 +103,11 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error))
 
-if CORPUS.problems and workflow.is_main_process:
+if CORPUS.invalid_rows and workflow.is_main_process:
     logger.warning(
-        f"{len(CORPUS.problems)} rows of {config['source']['path']} are not usable; they will be "
-        f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.problems[0].origin}: "
-        f"{CORPUS.problems[0].detail}"
+        f"{len(CORPUS.invalid_rows)} rows of {config['source']['path']} are not usable; they will be "
+        f"listed in {RESULTS / 'rejected.tsv'}. The first: {CORPUS.invalid_rows[0].origin}: "
+        f"{CORPUS.invalid_rows[0].detail}"
     )
 
 if CORPUS.notes and workflow.is_main_process:

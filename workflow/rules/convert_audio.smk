@@ -22,7 +22,7 @@ rule convert_audio:
         mem_mb=estimate(500),
         runtime=estimate(1),
     params:
-        fingerprint=lambda wildcards: find_clip(wildcards).fingerprint,
+        content_hash=lambda wildcards: find_clip(wildcards).content_hash,
         settings=config["audio"],
         code=code_digest("lib.audio.convert"),
     run:

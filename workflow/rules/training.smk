@@ -28,7 +28,7 @@ rule train_model:
         mem_mb=estimate(8000, per_mb=3),
         runtime=estimate(60, per_mb=0.0125 * config["training"]["epochs"]),
     params:
-        settings={k: v for k, v in config["training"].items() if k != "export"},
+        settings=config["training"],
         results=subpath(output[0], parent=True),
         code=code_digest("lib.training.run"),
     script:
@@ -52,7 +52,7 @@ rule export_model:
         mem_mb=estimate(2000),
         runtime=estimate(10),
     params:
-        choice=config["training"]["export"],
+        choice=config["export"]["checkpoint"],
         language=config["source"]["language"],
         code=code_digest("lib.base_model.export"),
     script:

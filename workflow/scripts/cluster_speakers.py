@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from lib.config.speakers import SpeakerSettings
 from lib.corpus import load_corpus
 from lib.logs import start_log
 from lib.speakers.assignment import SpeakerPaths, assign_speakers
-from lib.speakers.clustering import SpeakerSettings
 from lib.speakers.overrides import Overrides
 
 start_log(snakemake.log[0])

@@ -8,7 +8,6 @@ from lib.logs import start_log
 start_log(snakemake.log[0])
 measure_quality(
     model=Path(snakemake.input.model) if snakemake.input.model else None,
-    base_model=Path(snakemake.input.base_model),
     dataset=Path(snakemake.input.dataset),
     recordings=Path(snakemake.params.clips),
     centroids=Path(snakemake.input.centroids),

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from lib.config.training import TrainingSettings
 from lib.logs import start_log
 from lib.training.run import train
-from lib.training.settings import TrainingPaths, TrainingSettings
+from lib.training.settings import TrainingPaths
 
 start_log(snakemake.log[0])
 results = Path(snakemake.params.results)

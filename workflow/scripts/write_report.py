@@ -11,6 +11,7 @@ write_report(
         manifest=Path(snakemake.input.manifest),
         rejected=Path(snakemake.input.rejected),
         registry=Path(snakemake.input.registry),
+        text=Path(snakemake.input.text),
         base_model=Path(snakemake.input.base_model),
         training=Path(snakemake.input.training),
         samples=Path(snakemake.input.samples),
@@ -20,6 +21,6 @@ write_report(
     ),
     title=snakemake.params.source,
     language=snakemake.params.language,
-    file=snakemake.params.file,
+    overrides_file=snakemake.params.overrides,
     output=Path(snakemake.output[0]),
 )
