@@ -261,7 +261,7 @@ def test_a_clip_among_two_speakers_goes_by_direction_not_by_size(room, monkeypat
 
 
 def test_a_clip_that_was_rejected_for_a_while_keeps_its_speaker(room):
-    """With too few clips for a speaker of their own, they would join another when they come back."""
+    """Too few for a speaker of their own, they would join another when they come back."""
     room.add(0, "a", 8)
     quiet = room.add(1, "b", 4)
     before = room.run()
