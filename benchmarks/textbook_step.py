@@ -1,7 +1,7 @@
 """A training step of VITS as trainers write it: the baseline of `train_step.py`.
 
-The discriminator's turn, then the generator's with the discriminator run twice more and its weight
-gradients thrown away; period discriminators of two-dimensional convolutions; alignment on the host
+The discriminator's losses come first, then the generator's, for which the discriminator is run
+twice more and its weight gradients are thrown away; period discriminators of two-dimensional convolutions; alignment on the host
 in one thread; window and mel filterbank made in every call; transformers' own spline.
 """
 
@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from transformers import VitsModel
 from transformers.audio_utils import mel_filter_bank
 
-from lib.vits.discriminator import LEAKY_SLOPE, Discriminator, Judgement
+from lib.vits.discriminator import LEAKY_SLOPE, Discriminator, DiscriminatorOutput
 from lib.vits.model import Batch
 
 SEGMENT, HOP = 32, 256
@@ -54,8 +54,8 @@ class TextbookDiscriminator(nn.Module):
             for part in ours.discriminators[1:]
         )
 
-    def forward(self, waveform: Tensor) -> Judgement:
-        """Judge waveforms ``(batch, 1, samples)``."""
+    def forward(self, waveform: Tensor) -> DiscriminatorOutput:
+        """Score waveforms ``(batch, 1, samples)``."""
         scores, features = map(list, zip(self.scale(waveform), strict=True))
         for period, stack in zip(self.periods, self.stacks, strict=True):
             x = nn.functional.pad(waveform, (0, -waveform.shape[2] % period), mode="reflect")
@@ -67,7 +67,7 @@ class TextbookDiscriminator(nn.Module):
             maps.append(stack[-1](x))
             scores.append(maps[-1].flatten(1))
             features.append(maps)
-        return Judgement(scores, features)
+        return DiscriminatorOutput(scores, features)
 
 
 def _as_picture(conv: nn.Conv1d) -> nn.Module:
@@ -163,12 +163,12 @@ def textbook_step(networks: tuple[VitsModel, nn.Module], optimizers: list, batch
     loss, waveform, target = textbook_generator(model, batch)
     clock.lap("generator forward")
     real, fake = discriminator(target), discriminator(waveform.detach())
-    judged = sum(
+    discriminator_loss = sum(
         (1 - r).square().mean() + f.square().mean()
         for r, f in zip(real.scores, fake.scores, strict=True)
     )
-    judged.backward()
-    clock.lap("discriminator's turn")
+    discriminator_loss.backward()
+    clock.lap("discriminator")
     update(optimizers[1:])
     clock.lap("optimizers")
     real, fake = discriminator(target), discriminator(waveform)
@@ -177,7 +177,7 @@ def textbook_step(networks: tuple[VitsModel, nn.Module], optimizers: list, batch
         for r, f in zip(maps_real, maps_fake, strict=True):
             loss = loss + 2 * (r.detach() - f).abs().mean()
     loss.backward()
-    clock.lap("generator's turn")
+    clock.lap("generator backward")
     optimizers[1].zero_grad(set_to_none=True)
     update(optimizers[:1])
     clock.lap("optimizers")

@@ -1,9 +1,9 @@
-"""Fits a model's speaker table and vocabulary to a dataset without disturbing what it knows.
+"""Fit a model's speaker table and vocabulary to a dataset without changing its output.
 
-Adding speakers to a single-speaker model leaves its output unchanged at first: every new
-conditioning layer starts at zero (as ControlNet does, arXiv 2302.05543, section 3.2), while the
-speaker vectors differ from the start, so that gradients flow into the layers from step one. A
-speaker who is added to a multi-speaker model starts as one of its voices.
+A single-speaker model to which speakers are added has the same output at first, because every new
+conditioning layer starts at zero (as in ControlNet, arXiv 2302.05543, section 3.2). The rows of the
+speaker table differ from the start, so that the layers have gradients in the first step. A speaker
+who is added to a multi-speaker model starts as a copy of one of its speakers.
 """
 
 import logging
@@ -16,19 +16,19 @@ from transformers import VitsConfig, VitsModel
 logger = logging.getLogger(__name__)
 
 SPEAKER_CHANNELS = 256
-"""Width of the speaker table of a model that had none: that of a resemblyzer embedding."""
+"""Width of the speaker table of a model that had none; a resemblyzer embedding has as many."""
 
 _TOKENS = "text_encoder.embed_tokens.weight"
 _SPEAKERS = "embed_speaker.weight"
 
 
 def add_tokens(model: VitsModel, related: Sequence[Sequence[int]]) -> VitsModel:
-    """Append tokens, each starting from the mean of related known ones.
+    """Append tokens to the vocabulary; each starts as the mean of related known ones.
 
     Parameters
     ----------
     related
-        For each new token the ids of known tokens; none starts it from the mean of all.
+        For each new token the ids of known tokens; without any, it starts as the mean of all.
 
     Returns
     -------
@@ -50,12 +50,12 @@ def add_speakers(model: VitsModel, centroids: Tensor) -> VitsModel:
     Parameters
     ----------
     centroids
-        ``(speakers, 256)`` voice embeddings of the speakers.
+        ``(speakers, 256)`` mean speaker embeddings.
 
     Returns
     -------
     VitsModel
-        A model with ``len(centroids)`` speakers; the same one if that is one.
+        A model with ``len(centroids)`` speakers; `model` itself for a single speaker.
     """
     if len(centroids) < 2:
         return model
@@ -66,23 +66,23 @@ def add_speakers(model: VitsModel, centroids: Tensor) -> VitsModel:
     return adapted
 
 
-def copy_speakers(model: VitsModel, like: Sequence[int]) -> VitsModel:
-    """Append speakers to a multi-speaker model, each as a copy of a known one.
+def copy_speakers(model: VitsModel, rows: Sequence[int]) -> VitsModel:
+    """Append speakers to a multi-speaker model; each starts as a copy of a known one.
 
     Parameters
     ----------
-    like
-        For each new speaker the row of the known one that it starts from.
+    rows
+        For each new speaker the row of the known one that is copied.
 
     Returns
     -------
     VitsModel
-        A model with ``len(like)`` more speakers; old ones keep their rows.
+        A model with ``len(rows)`` more speakers; old ones keep their rows.
     """
     table = model.embed_speaker.weight.detach()
-    rows = torch.cat([table, table[list(like)]])
+    table = torch.cat([table, table[list(rows)]])
     return _rebuild(
-        model.config, {"num_speakers": len(rows)}, {**model.state_dict(), _SPEAKERS: rows}
+        model.config, {"num_speakers": len(table)}, {**model.state_dict(), _SPEAKERS: table}
     )
 
 
@@ -99,8 +99,8 @@ def warm_start(
     state
         The earlier model's weights, in the training layout of `model`.
     speakers, vocabulary
-        ``(earlier, now)`` maps from speaker id or token to row: rows are matched by name, new
-        ones stay as the model has them.
+        ``(earlier, now)`` maps from speaker id or token to row. Rows are matched by name; the rows
+        of new names stay as they are in `model`.
     """
     merged = model.state_dict()
     fresh = [name for name in merged if name not in state]
@@ -120,29 +120,29 @@ def warm_start(
 
 
 def _rebuild(config: VitsConfig, changes: dict, state: Mapping[str, Tensor]) -> VitsModel:
-    """Build a model with a changed configuration and put the old weights in."""
+    """Return a model with a changed configuration and the given weights."""
     new_config = VitsConfig.from_dict({**config.to_dict(), **changes})
-    # New layers need some direction, and the same base must give the same one every time.
+    # The random weights of new layers must be the same every time.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = VitsModel(new_config)
     missing, unexpected = model.load_state_dict(dict(state), strict=False)
-    misfits = [name for name in missing if "cond" not in name] + unexpected
-    if misfits:
-        raise ValueError(f"weights do not fit the model: {', '.join(misfits)}")
+    unmatched = [name for name in missing if "cond" not in name] + unexpected
+    if unmatched:
+        raise ValueError(f"weights do not fit the model: {', '.join(unmatched)}")
     return model.eval()
 
 
 def _speaker_rows(centroids: Tensor) -> Tensor:
-    """Rows that differ as the voices do, with mean 0 and standard deviation 1."""
-    vectors = centroids.float() - centroids.float().mean(0)
-    return vectors / vectors.std().clamp(min=1e-8)
+    """Return the embeddings centred on their mean and scaled to standard deviation 1."""
+    centred = centroids.float() - centroids.float().mean(0)
+    return centred / centred.std().clamp(min=1e-8)
 
 
 def _zero_conditioning(model: VitsModel) -> None:
-    """Set every conditioning layer to zero; under weight norm, its magnitude."""
+    """Set every conditioning layer to zero; of a layer under weight norm, the magnitude."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # original1 is weight norm's direction: zero there would be 0 / 0.
+            # original1 is the direction of weight norm; a direction of zero would give 0 / 0.
             if ".cond" in name and not name.endswith("weight.original1"):
                 parameter.zero_()

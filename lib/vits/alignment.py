@@ -1,8 +1,9 @@
 """Monotonic alignment search (VITS, arXiv 2106.06103, section 2.2.1 and appendix A).
 
-Finds, for every clip, the monotonic path without skips through a score matrix (frames x tokens)
-with the highest sum: frame 0 belongs to token 0, the last frame to the last token, and from one
-frame to the next the token stays or advances by one. Equal scores stay, as in the original.
+The search finds, for every clip, the monotonic path through a score matrix (frames x tokens) with
+the highest sum. Frame 0 belongs to token 0 and the last frame to the last token. From one frame to
+the next the token stays the same or advances by one. Of two equal sums the path takes the one that
+stays, as in the original.
 """
 
 import importlib.util
@@ -17,7 +18,7 @@ _NEVER = -1e9
 
 
 def alignment_scores(latents: Tensor, prior_means: Tensor, prior_log_scales: Tensor) -> Tensor:
-    """Log-likelihood of every frame under every token's prior, in fp32 always.
+    """Return the log-likelihood of every frame under every token's prior, in at least fp32.
 
     Parameters
     ----------
@@ -43,15 +44,18 @@ def alignment_scores(latents: Tensor, prior_means: Tensor, prior_log_scales: Ten
 
 @torch.no_grad()
 def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
-    """Best path of every clip, by the fastest implementation for the device.
+    """Return the best path of every clip, by the fastest implementation for the device.
+
+    numba compiles the search for the CPU, triton for a GPU. Where that library is not installed, as
+    on a machine with torch and transformers alone, `maximum_path_batched` is used.
 
     Parameters
     ----------
     scores
         ``(batch, frames, tokens)``.
     num_frames, num_tokens
-        ``(batch,)``; every clip needs at least as many frames as tokens (`lib.base_model.clips`
-        refuses others with the clip's id).
+        ``(batch,)`` long. Every clip needs at least as many frames as tokens;
+        `lib.base_model.clips` refuses others with the clip's id.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tens
 
 @torch.no_grad()
 def maximum_path_batched(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
-    """`maximum_path` in torch operations over whole batches: no host synchronisation."""
+    """Compute `maximum_path` by torch operations on whole batches; do not wait for the device."""
     batch, frames, tokens = scores.shape
     advanced = torch.zeros(batch, frames, tokens, dtype=torch.bool, device=scores.device)
     best = scores.new_full((batch, tokens), _NEVER)
@@ -80,7 +84,7 @@ def maximum_path_batched(scores: Tensor, num_frames: Tensor, num_tokens: Tensor)
         from_left = torch.nn.functional.pad(best[:, :-1], (1, 0), value=_NEVER)
         advanced[:, frame] = best < from_left
         best = torch.maximum(best, from_left) + scores[:, frame]
-        # A token cannot be reached before as many frames have passed.
+        # Token n cannot be reached before frame n.
         best[:, frame + 1 :] = _NEVER
     path = torch.zeros_like(scores)
     rows = torch.arange(batch, device=scores.device)
@@ -94,9 +98,9 @@ def maximum_path_batched(scores: Tensor, num_frames: Tensor, num_tokens: Tensor)
 
 
 def maximum_path_reference(scores: Tensor) -> list[int]:
-    """Best path through one clip's ``(frames, tokens)`` scores: the token of every frame.
+    """Return the best path through one clip's ``(frames, tokens)`` scores: the token of each frame.
 
-    The definition written down, for reading and for tests.
+    It follows the definition step by step; the tests compare the fast implementations with it.
     """
     frames, tokens = scores.shape
     best = [[_NEVER] * tokens for _ in range(frames)]

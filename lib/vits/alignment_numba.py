@@ -1,4 +1,4 @@
-"""Monotonic alignment search on the CPU: one clip a thread, compiled by numba."""
+"""Monotonic alignment search on the CPU, compiled by numba, with one thread for each clip."""
 
 import numba
 import numpy as np
@@ -7,11 +7,12 @@ from torch import Tensor
 
 
 def maximum_path_numba(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
-    """See `lib.vits.alignment.maximum_path`."""
+    """Return the best path of every clip; see `lib.vits.alignment.maximum_path`."""
     values = np.ascontiguousarray(scores.detach().numpy())
     path = np.zeros_like(values)
-    # Numba and torch may share an OpenMP runtime: numba's number of threads becomes torch's, and
-    # with it the order of torch's sums. A resumed training would then differ in the last bits.
+    # Numba and torch may share an OpenMP runtime. Numba's number of threads would then become
+    # torch's and change the order of torch's sums, and a resumed training would differ in the last
+    # bits. So both get the same number, and torch's is set again afterwards.
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _search(values, path, num_frames.numpy(), num_tokens.numpy())
@@ -25,7 +26,7 @@ def _search(scores, path, num_frames, num_tokens):  # pragma: no cover - compile
         frames, tokens = num_frames[clip], num_tokens[clip]
         best = scores[clip, :frames, :tokens].copy()
         for frame in range(1, frames):
-            # Only cells from which the last token can still be reached are read again.
+            # Cells from which the last token cannot be reached any more are skipped.
             for token in range(max(0, tokens + frame - frames), min(tokens, frame + 1)):
                 if token == frame:
                     before = best[frame - 1, token - 1]

@@ -1,4 +1,4 @@
-"""Monotonic alignment search on a GPU: one kernel for the batch, one program a clip."""
+"""Monotonic alignment search on a GPU: one kernel for the batch, one program for each clip."""
 
 import torch
 import triton
@@ -9,10 +9,11 @@ _NEVER = -1e9
 
 
 def maximum_path_triton(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tensor:
-    """See `lib.vits.alignment.maximum_path`."""
+    """Return the best path of every clip; see `lib.vits.alignment.maximum_path`."""
     batch, frames, tokens = scores.shape
     scores = scores.contiguous()
-    # The row of the last frame and that of this one, by turns, with a place before the first token.
+    # Two rows are used alternately for the previous and the current frame. Each row has one more
+    # element before the first token.
     best = scores.new_full((batch, 2, tokens + 1), _NEVER)
     best[:, 0, 1] = scores[:, 0, 0]
     advanced = torch.zeros(scores.shape, dtype=torch.int8, device=scores.device)
@@ -61,10 +62,10 @@ def _search(  # noqa: ANN202 - compiled
         advance = tl.load(before + token, mask=within, other=NEVER)
         score = tl.load(scores + frame * tokens + token, mask=within, other=0.0)
         tl.store(advanced + frame * tokens + token, (stay < advance).to(tl.int8), mask=within)
-        # A token cannot be reached before as many frames have passed.
+        # Token n cannot be reached before frame n.
         value = tl.where(token <= frame, tl.maximum(stay, advance) + score, NEVER)
         tl.store(now + token + 1, value, mask=within)
-        # The next frame reads what other threads have written.
+        # The next frame reads values that other threads have written.
         tl.debug_barrier()
     at = clip_tokens - 1
     for back in range(0, clip_frames):

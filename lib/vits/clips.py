@@ -1,4 +1,4 @@
-"""Clips in, losses out: clips as the model takes them, and how well it explains them."""
+"""Clips in the form that a training step takes, and the losses of a model on clips."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from lib.vits.spectrogram import Spectrogram
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """One clip, ready for a batch."""
+    """One clip in the form that a batch is made of."""
 
     id: str
     text: str
@@ -26,9 +26,10 @@ class TrainingClip:
     input_ids: np.ndarray
     """``(tokens,)`` int64."""
     speaker: int
+    """Row of the speaker table."""
 
     def num_frames(self, hop_length: int = HOP_LENGTH) -> int:
-        """Spectrogram frames."""
+        """Return the number of spectrogram frames."""
         return len(self.audio) // hop_length
 
 
@@ -49,10 +50,10 @@ def collate(clips: Sequence[TrainingClip]) -> Batch:
 
 
 def noise_seed(seed: int, step: int, micro_batch: int) -> int:
-    """Seed of one micro-batch's noise.
+    """Return the seed of one micro-batch's noise.
 
-    Seeding each micro-batch anew makes resuming exact without storing any generator's state, and
-    gives several processes the noise that one would have drawn.
+    Every micro-batch has a seed of its own. So a resumed training is exact although no state of a
+    random generator is stored, and several processes draw the same noise as one.
     """
     return int(np.random.SeedSequence([seed, step, micro_batch]).generate_state(1)[0])
 
@@ -67,21 +68,22 @@ def measure_losses(
     seed: int,
     accelerator: Accelerator | None = None,
 ) -> tuple[dict[str, float], Generated | None]:
-    """Measure how well a model explains clips.
+    """Measure the losses of a model on clips, without the discriminator.
 
-    Noise and segments depend on the seed, the clips and `batch_size` alone. The state of the random
-    generators is left as it was.
+    Noise and segments depend on the seed, the clips and `batch_size` alone. The random generators
+    have the same state afterwards as before.
 
     Parameters
     ----------
     accelerator
-        Whose processes share the batches; each returns the losses of all. None has one process.
+        Its processes share the batches, and each returns the losses of all clips. None means one
+        process.
 
     Returns
     -------
     tuple
-        The means of the losses (mel over clips, KL over frames, duration over tokens), and what
-        was generated for the first clip; None in a process that did not see it.
+        The means of the losses (mel over clips, KL over frames, duration over tokens), and the
+        generator's output for the first clip; None in a process that did not compute it.
     """
     model.eval()
     device = model.device
@@ -123,7 +125,7 @@ def _cut_to_first(generated: Generated, num_tokens: Tensor, num_samples: Tensor)
 
 
 def digest_clips(clips: Iterable[TrainingClip]) -> str:
-    """Digest all that a training or a measurement sees of clips."""
+    """Return a digest of all properties of clips that a training or a measurement uses."""
     digest = hashlib.blake2b(digest_size=16)
     for clip in clips:
         digest.update(f"{clip.id}\0{clip.text}\0{clip.speaker}\0{len(clip.audio)}\0".encode())

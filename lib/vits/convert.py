@@ -1,4 +1,4 @@
-"""Converts original VITS / MMS checkpoints to and from the layouts used here.
+"""Convert original VITS / MMS checkpoints to the layouts used here.
 
 Original MMS training states are ``{"model", "iteration", "optimizer", "learning_rate"}`` in
 ``G_100000.pth`` (generator) and ``D_100000.pth`` (discriminator), with the old weight-norm names
@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from transformers import VitsConfig, VitsModel
 
-from lib.vits.discriminator import Discriminator
-
 _DISCRIMINATOR_KEY = re.compile(
     r"discriminators\.(\d+)\.(convs\.\d+|conv_post)\.(weight_g|weight_v|bias)"
 )
@@ -23,7 +21,7 @@ _NORM_NAMES = {
     "weight_v": "parametrizations.weight.original1",
 }
 
-# Original name -> name in transformers; applied in order, first match of each wins.
+# Patterns of original names and their replacements in transformers, applied in this order.
 _GENERATOR_RULES: tuple[tuple[str, str], ...] = (
     (r"^enc_p\.emb\.", "text_encoder.embed_tokens."),
     (r"^enc_p\.proj\.", "text_encoder.project."),
@@ -78,7 +76,7 @@ def discriminator_from_original(
     Raises
     ------
     ValueError
-        If the keys are not a discriminator's; at least one published file holds a generator.
+        If the keys are not a discriminator's. At least one published file has a generator's.
     """
     strange = [key for key in state if not _DISCRIMINATOR_KEY.fullmatch(key)]
     if strange or not state:
@@ -90,22 +88,10 @@ def discriminator_from_original(
     converted = {}
     for key, value in state.items():
         number, layer, kind = _DISCRIMINATOR_KEY.fullmatch(key).groups()
-        # Period discriminators are (k, 1) convolutions there and plain ones here.
+        # The original's period discriminators are (k, 1) convolutions; here they are 1-d.
         squeeze = int(number) > 0 and kind != "bias"
         ours = f"discriminators.{number}.{layer}.{_NORM_NAMES.get(kind, kind)}"
         converted[ours] = value.squeeze(-1) if squeeze else value
-    return converted
-
-
-def discriminator_to_original(discriminator: Discriminator) -> dict[str, Tensor]:
-    """Convert a `Discriminator` to the ``model`` entry of an original ``D_*.pth``."""
-    names = {ours: original for original, ours in _NORM_NAMES.items()}
-    converted = {}
-    for key, value in discriminator.state_dict().items():
-        for ours, original in names.items():
-            key = key.replace(ours, original)
-        period = not key.startswith("discriminators.0.") and not key.endswith("bias")
-        converted[key] = value.unsqueeze(-1) if period else value
     return converted
 
 
@@ -155,7 +141,7 @@ def generator_from_original(
 def _generator_name(key: str) -> str:
     for pattern, replacement in _GENERATOR_RULES:
         key = re.sub(pattern, replacement, key)
-    # Originals count the flips between coupling layers, transformers does not.
+    # The original counts the flips between coupling layers as layers, transformers does not.
     match = _FLOW_INDEX.match(key)
     if match:
         kind, flows, number = match.group(1), match.group(2), int(match.group(3))

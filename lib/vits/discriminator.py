@@ -1,7 +1,8 @@
 """The VITS discriminator: one over the raw waveform, five over its periods.
 
 HiFi-GAN (Kong et al. 2020, arXiv 2010.05646, section 2.3) as VITS uses it: scale discriminator
-first, then periods 2, 3, 5, 7, 11. Its state converts both ways with original MMS checkpoints.
+first, then periods 2, 3, 5, 7, 11. `lib.vits.convert` reads its weights from original MMS
+checkpoints.
 """
 
 from collections.abc import Mapping
@@ -24,15 +25,17 @@ class DiscriminatorSettings:
     """Channels of the first scale layer; every other layer's width is a multiple of it."""
 
 
-class Judgement(NamedTuple):
-    """What a discriminator says of a batch: per sub-discriminator scores and feature maps."""
+class DiscriminatorOutput(NamedTuple):
+    """Output of the discriminator for a batch, one entry for each sub-discriminator."""
 
     scores: list[Tensor]
+    """``(batch, positions)`` each; ``(batch * period, positions)`` of a period discriminator."""
     features: list[list[Tensor]]
+    """Feature maps of every layer, the last layer's among them."""
 
 
 class Discriminator(nn.Module):
-    """Judges waveforms by a scale and several period sub-discriminators."""
+    """Scores waveforms with one scale and several period sub-discriminators."""
 
     def __init__(self, settings: DiscriminatorSettings | None = None) -> None:
         super().__init__()
@@ -45,10 +48,10 @@ class Discriminator(nn.Module):
             ]
         )
 
-    def forward(self, waveform: Tensor) -> Judgement:
-        """Judge waveforms ``(batch, 1, samples)``."""
-        judged = [discriminator(waveform) for discriminator in self.discriminators]
-        return Judgement([scores for scores, _ in judged], [features for _, features in judged])
+    def forward(self, waveform: Tensor) -> DiscriminatorOutput:
+        """Score waveforms ``(batch, 1, samples)``."""
+        scores, features = zip(*(part(waveform) for part in self.discriminators), strict=True)
+        return DiscriminatorOutput(list(scores), list(features))
 
 
 class ScaleDiscriminator(nn.Module):
@@ -61,7 +64,7 @@ class ScaleDiscriminator(nn.Module):
         strides = [1, 4, 4, 4, 4, 1]
         self.convs = nn.ModuleList()
         for i, (kernel, stride) in enumerate(zip(kernels, strides, strict=True)):
-            # Four input channels a group, in the strided layers.
+            # The strided layers have four input channels in each group.
             groups = max(1, channels[i] // 4) if stride > 1 else 1
             self.convs.append(
                 weight_norm(
@@ -79,15 +82,15 @@ class ScaleDiscriminator(nn.Module):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return scores ``(batch, positions)`` and the feature maps of every layer."""
-        return _judge(self.convs, self.conv_post, waveform)
+        return _score(self.convs, self.conv_post, waveform)
 
 
 class PeriodDiscriminator(nn.Module):
     """Strided convolutions over every p-th sample.
 
     The original reshapes to ``(batch, 1, samples / p, p)`` and convolves with ``(5, 1)`` kernels.
-    Columns never mix, so that they are batch entries here: the same numbers from plain 1-d
-    convolutions, which are faster.
+    Those kernels never mix columns. Here each column is a batch entry, so that plain 1-d
+    convolutions give the same numbers, and faster.
     """
 
     def __init__(self, period: int, width: int) -> None:
@@ -109,10 +112,10 @@ class PeriodDiscriminator(nn.Module):
             waveform = nn.functional.pad(waveform, (0, missing), mode="reflect")
         columns = waveform.view(batch, -1, self.period).transpose(1, 2)
         columns = columns.reshape(batch * self.period, 1, -1)
-        return _judge(self.convs, self.conv_post, columns)
+        return _score(self.convs, self.conv_post, columns)
 
 
-def _judge(convs: nn.ModuleList, conv_post: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _score(convs: nn.ModuleList, conv_post: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
     features = []
     for conv in convs:
         x = nn.functional.leaky_relu(conv(x), LEAKY_SLOPE)
@@ -128,7 +131,7 @@ def discriminator_width(state: Mapping[str, Tensor]) -> int:
     Raises
     ------
     ValueError
-        If they are not a discriminator's.
+        If the weights are not a discriminator's.
     """
     first = state.get("discriminators.0.convs.0.bias")
     if first is None or not all(name.startswith("discriminators.") for name in state):
@@ -137,7 +140,7 @@ def discriminator_width(state: Mapping[str, Tensor]) -> int:
 
 
 def initialise_discriminator(settings: DiscriminatorSettings, seed: int) -> Discriminator:
-    """Build a discriminator with random weights that depend on the seed alone."""
+    """Return a discriminator with random weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Discriminator(settings)

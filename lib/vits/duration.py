@@ -1,10 +1,10 @@
 """Negative log-likelihood of durations under transformers' stochastic duration predictor.
 
 The predictor's *training* direction in transformers flips the channels after the element-wise
-affine layer, which original VITS does not (appendix B of arXiv 2106.06103 and its code): the
-likelihood is then that of another model than the one which inference runs backwards. Here the
-same modules are run in the original order. The rational-quadratic spline (Durkan et al. 2019,
-arXiv 1906.04032, equations 4 and 5) has no boolean indexing, hence no host synchronisation.
+affine layer. Original VITS does not (appendix B of arXiv 2106.06103 and its code). The likelihood
+in transformers is therefore not that of the model which inference runs backwards. Here the same
+modules are run in the original order. The rational-quadratic spline (Durkan et al. 2019,
+arXiv 1906.04032, equations 4 and 5) uses no boolean indexing and so does not wait for the device.
 """
 
 import math
@@ -22,14 +22,14 @@ _MIN_DERIVATIVE = 1e-3
 def stochastic_duration_loss_sum(
     predictor: nn.Module, hidden: Tensor, mask: Tensor, durations: Tensor, condition: Tensor | None
 ) -> Tensor:
-    """Sum over clips of the variational bound on the negative log-likelihood (equation 7).
+    """Return the sum over clips of the bound on the negative log-likelihood (equation 7).
 
     Parameters
     ----------
     predictor
         transformers' `VitsStochasticDurationPredictor`.
     hidden
-        ``(batch, channels, tokens)`` of the text encoder; no gradient flows back into it.
+        ``(batch, channels, tokens)`` of the text encoder; no gradient flows into them.
     mask
         ``(batch, 1, tokens)``.
     durations
@@ -40,7 +40,7 @@ def stochastic_duration_loss_sum(
     Returns
     -------
     Tensor
-        A scalar; the paper's mean divides by the number of tokens.
+        A scalar ``()``; the paper's mean divides by the number of tokens.
     """
     x = predictor.conv_pre(hidden.detach())
     if condition is not None:
@@ -50,7 +50,7 @@ def stochastic_duration_loss_sum(
     h = predictor.post_conv_pre(durations)
     h = predictor.post_conv_dds(h, mask)
     h = predictor.post_conv_proj(h) * mask
-    # Likelihoods overflow in half precision: from here on fp32 (or fp64, in tests).
+    # Likelihoods overflow in half precision, so the rest is computed in fp32 (fp64 in tests).
     dtype = torch.float64 if hidden.dtype == torch.float64 else torch.float32
     with torch.autocast(hidden.device.type, enabled=False):
         x, h, mask, durations = (t.to(dtype) for t in (x, h, mask, durations))
@@ -71,7 +71,11 @@ def stochastic_duration_loss_sum(
 def deterministic_duration_loss_sum(
     predictor: nn.Module, hidden: Tensor, mask: Tensor, durations: Tensor, condition: Tensor | None
 ) -> Tensor:
-    """Sum of squared errors of log-durations, for bases without the stochastic predictor."""
+    """Return the sum of squared errors of log-durations.
+
+    It is for base models without the stochastic predictor; see `stochastic_duration_loss_sum` for
+    the parameters.
+    """
     predicted = predictor(hidden, mask, condition)
     target = torch.log(durations + 1e-6) * mask
     return ((predicted.to(target.dtype) - target).square() * mask).sum()
@@ -91,7 +95,7 @@ def _run_flows(
 
 
 def _couple(flow: nn.Module, z: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-    """Transform the second channel by a spline that the first one and the condition choose."""
+    """Transform the second channel by a spline computed from the first one and the condition."""
     first, second = torch.split(z, [flow.half_channels] * 2, dim=1)
     h = flow.conv_pre(first)
     h = flow.conv_dds(h, mask, condition)
@@ -112,7 +116,7 @@ def _couple(flow: nn.Module, z: Tensor, mask: Tensor, condition: Tensor) -> tupl
 def rational_quadratic_spline(
     inputs: Tensor, widths: Tensor, heights: Tensor, derivatives: Tensor, bound: float
 ) -> tuple[Tensor, Tensor]:
-    """Monotonic spline on [-bound, bound], the identity outside, with its log-derivative.
+    """Apply a monotonic spline on [-bound, bound] and the identity outside.
 
     Parameters
     ----------
@@ -134,7 +138,7 @@ def rational_quadratic_spline(
     derivatives = _MIN_DERIVATIVE + softplus(pad(derivatives, (1, 1), value=edge))
     knots_x = _knots(widths, bound)
     knots_y = _knots(heights, bound)
-    # The last knot belongs to the last bin.
+    # An input at the last knot belongs to the last bin.
     index = (x.unsqueeze(-1) >= knots_x[..., 1:-1]).sum(-1, keepdim=True)
 
     def at(values: Tensor) -> Tensor:
@@ -157,7 +161,7 @@ def rational_quadratic_spline(
 
 
 def _knots(unnormalised: Tensor, bound: float) -> Tensor:
-    """Positions ``(..., bins + 1)`` of the knots, from -bound to bound."""
+    """Return the positions ``(..., bins + 1)`` of the knots, from -bound to bound."""
     bins = unnormalised.shape[-1]
     sizes = _MIN_BIN + (1 - _MIN_BIN * bins) * softmax(unnormalised, dim=-1)
     inner = 2 * bound * torch.cumsum(sizes, -1)[..., :-1] - bound

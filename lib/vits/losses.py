@@ -1,8 +1,8 @@
 """Losses of VITS (arXiv 2106.06103, equations 3 to 10), in fp32.
 
-Every loss returns a *sum* with the count that turns it into the paper's mean, so that a window
-of several micro-batches can be normalised as one batch: that is what makes gradient accumulation
-exact.
+Every loss is a *sum*; the docstring says which count turns it into the paper's mean. The sums of
+several micro-batches are divided by the counts of their whole optimizer-step batch. That makes
+gradient accumulation exact.
 """
 
 import math
@@ -10,11 +10,14 @@ import math
 import torch
 from torch import Tensor
 
-from lib.vits.discriminator import Judgement
+from lib.vits.discriminator import DiscriminatorOutput
 
 
 def mel_loss_sum(generated: Tensor, target: Tensor) -> Tensor:
-    """Sum over clips of the mean absolute log-mel difference (equation 3)."""
+    """Return the sum over clips of the mean absolute log-mel difference (equation 3).
+
+    Both tensors are ``(batch, mels, frames)``. The paper's mean divides by the number of clips.
+    """
     return (at_least_fp32(generated) - at_least_fp32(target)).abs().mean(dim=(1, 2)).sum()
 
 
@@ -25,9 +28,9 @@ def kl_loss_sum(
     prior_log_scales: Tensor,
     mask: Tensor,
 ) -> Tensor:
-    """Sum over frames of the KL divergence between posterior and prior (equation 4).
+    """Return the sum over frames of the KL divergence of posterior and prior (equation 4).
 
-    All tensors are ``(batch, channels, frames)``, the mask ``(batch, 1, frames)``; `latents` are
+    All tensors are ``(batch, channels, frames)``, the mask is ``(batch, 1, frames)``. `latents` are
     the posterior's sample after the flow. The paper's mean divides by the number of frames.
     """
     z, log_q = at_least_fp32(latents), at_least_fp32(posterior_log_scales)
@@ -36,10 +39,13 @@ def kl_loss_sum(
     return (kl * mask).sum()
 
 
-def feature_loss_sum(real: Judgement, generated: Judgement, batch: int) -> Tensor:
-    """Feature matching (equation 10), twice the L1 as in VITS, times the batch size.
+def feature_loss_sum(
+    real: DiscriminatorOutput, generated: DiscriminatorOutput, batch: int
+) -> Tensor:
+    """Return the feature-matching loss (equation 10), times the batch size.
 
-    The real side is a target: no gradient flows into it.
+    It is twice the L1 distance, as in the code of VITS. The features of the real waveform are
+    targets: no gradient flows into them.
     """
     total = torch.zeros((), device=generated.scores[0].device)
     for maps_real, maps_generated in zip(real.features, generated.features, strict=True):
@@ -48,13 +54,15 @@ def feature_loss_sum(real: Judgement, generated: Judgement, batch: int) -> Tenso
     return 2.0 * batch * total
 
 
-def adversarial_loss_sum(generated: Judgement, batch: int) -> Tensor:
-    """Least-squares loss of the generator (equation 9), times the batch size."""
+def adversarial_loss_sum(generated: DiscriminatorOutput, batch: int) -> Tensor:
+    """Return the generator's least-squares loss (equation 9), times the batch size."""
     return batch * sum((1 - at_least_fp32(scores)).square().mean() for scores in generated.scores)
 
 
-def discriminator_loss_sum(real: Judgement, generated: Judgement, batch: int) -> Tensor:
-    """Least-squares loss of the discriminator (equation 8), times the batch size."""
+def discriminator_loss_sum(
+    real: DiscriminatorOutput, generated: DiscriminatorOutput, batch: int
+) -> Tensor:
+    """Return the discriminator's least-squares loss (equation 8), times the batch size."""
     return batch * sum(
         (1 - at_least_fp32(r)).square().mean() + at_least_fp32(g).square().mean()
         for r, g in zip(real.scores, generated.scores, strict=True)
@@ -62,10 +70,10 @@ def discriminator_loss_sum(real: Judgement, generated: Judgement, batch: int) ->
 
 
 def gaussian_log_density(x: Tensor) -> Tensor:
-    """Log-density of the standard normal, element by element."""
+    """Return the log-density of the standard normal for every element."""
     return -0.5 * (math.log(2 * math.pi) + x.square())
 
 
 def at_least_fp32(x: Tensor) -> Tensor:
-    """Leave half precision, which overflows in exponentials and squares; keep fp64."""
+    """Convert to fp32, because half precision overflows in exponentials and squares; keep fp64."""
     return x if x.dtype == torch.float64 else x.float()

@@ -1,9 +1,9 @@
 """The training forward of VITS on transformers' own `VitsModel` modules.
 
-`forward_step` runs one micro-batch through the generator once and, with a discriminator, through
-that once as well, and returns every loss part as a sum (see `lib.vits.losses`); `backward_step`
-turns them into gradients of both networks that never touch each other. Noise comes from
-`torch.randn`, `torch.randn_like` and `torch.rand` alone, in this order: posterior, durations,
+`forward_step` runs one micro-batch through the generator, and through the discriminator if there is
+one. It returns every loss as a sum (see `lib.vits.losses`). `backward_step` computes the gradients
+of both networks from these sums; neither network's loss adds to the other's gradients. Noise comes
+from `torch.randn`, `torch.randn_like` and `torch.rand` alone, in this order: posterior, durations,
 segment starts.
 """
 
@@ -17,7 +17,7 @@ from transformers import VitsModel
 
 from lib.config.training import LossWeights
 from lib.vits.alignment import alignment_scores, maximum_path
-from lib.vits.discriminator import Discriminator, Judgement
+from lib.vits.discriminator import Discriminator, DiscriminatorOutput
 from lib.vits.duration import deterministic_duration_loss_sum, stochastic_duration_loss_sum
 from lib.vits.losses import (
     adversarial_loss_sum,
@@ -32,7 +32,7 @@ from lib.vits.spectrogram import Spectrogram
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips padded to a rectangle."""
+    """Clips padded to the same length."""
 
     input_ids: Tensor
     """``(batch, tokens)`` long, zero beyond a clip's end."""
@@ -49,17 +49,17 @@ class Batch:
         return self.input_ids.shape[0]
 
     def to(self, device: torch.device) -> "Batch":
-        """Copy to a device, without waiting for it."""
+        """Return a copy on a device, without waiting for the device."""
         tensors = vars(self)
         if device.type == "cuda":
-            # From ordinary memory the copy would wait for what the device is doing.
+            # A copy from pageable memory would wait until the device has finished its work.
             tensors = {k: v.pin_memory() for k, v in tensors.items()}
         return replace(self, **{k: v.to(device, non_blocking=True) for k, v in tensors.items()})
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the sums of a window are divided by."""
+    """Sizes of an optimizer-step batch, by which its sums of losses are divided."""
 
     clips: Tensor | int
     frames: Tensor | int
@@ -68,7 +68,7 @@ class Counts:
 
 @dataclass
 class Generated:
-    """What the generator makes of a batch in training."""
+    """Output of the generator for a batch in training."""
 
     waveform: Tensor
     """``(batch, 1, segment)``."""
@@ -77,8 +77,9 @@ class Generated:
     mel: Tensor
     """``(batch, mels, segment / hop)`` of the waveform."""
     target_mel: Tensor
+    """``(batch, mels, segment / hop)`` of the recording."""
     path: Tensor
-    """``(batch, frames, tokens)`` of zeros and ones."""
+    """``(batch, frames, tokens)`` alignment of zeros and ones."""
     mel_sum: Tensor
     kl_sum: Tensor
     duration_sum: Tensor
@@ -86,18 +87,18 @@ class Generated:
 
 @dataclass
 class StepLosses:
-    """All loss parts of one micro-batch, as sums (divide by `counts` for the paper's means)."""
+    """All losses of one micro-batch, as sums; divided by `counts` they are the paper's means."""
 
     generated: Generated
     counts: Counts
     adversarial_sum: Tensor | None = None
     feature_sum: Tensor | None = None
     discriminator_sum: Tensor | None = None
-    leaf: Tensor | None = None
-    """The generated waveform as the discriminator saw it, cut off from the generator."""
+    detached_fake: Tensor | None = None
+    """The generated waveform that the discriminator was run on, detached from the generator."""
 
     def means(self, counts: Counts | None = None) -> dict[str, Tensor]:
-        """Detached losses as the paper defines them, unweighted."""
+        """Return the detached losses as the paper defines them, unweighted."""
         n = counts or self.counts
         g = self.generated
         losses = {
@@ -105,7 +106,7 @@ class StepLosses:
             "kl": g.kl_sum / n.frames,
             "duration": g.duration_sum / n.tokens,
         }
-        if self.leaf is not None:
+        if self.detached_fake is not None:
             losses["adversarial"] = self.adversarial_sum / n.clips
             losses["feature"] = self.feature_sum / n.clips
             losses["discriminator"] = self.discriminator_sum / n.clips
@@ -120,7 +121,7 @@ def forward_step(
     segment_frames: int = 32,
     starts: Tensor | None = None,
 ) -> StepLosses:
-    """Run one step's forward and return all loss parts.
+    """Run the forward pass of a training step on one micro-batch.
 
     Parameters
     ----------
@@ -131,9 +132,14 @@ def forward_step(
     batch, spectrogram
         On the model's device.
     segment_frames
-        Frames that the decoder is run on (32 frames are 8,192 samples).
+        Number of frames that the decoder is run on (32 frames are 8,192 samples).
     starts
         ``(batch,)`` first frame of each segment; drawn at random by default.
+
+    Returns
+    -------
+    StepLosses
+        All losses of the micro-batch.
     """
     generated = generate(model, batch, spectrogram, segment_frames, starts)
     counts = Counts(
@@ -143,11 +149,11 @@ def forward_step(
     )
     step = StepLosses(generated, counts)
     if discriminator is not None:
-        step.leaf = generated.waveform.detach().requires_grad_(torch.is_grad_enabled())
-        # Weights under weight norm are computed once for both.
+        step.detached_fake = generated.waveform.detach().requires_grad_(torch.is_grad_enabled())
+        # The weights under weight norm are computed once for both calls.
         with parametrize.cached():
-            real: Judgement = discriminator(generated.target)
-            fake: Judgement = discriminator(step.leaf)
+            real: DiscriminatorOutput = discriminator(generated.target)
+            fake: DiscriminatorOutput = discriminator(step.detached_fake)
         step.adversarial_sum = adversarial_loss_sum(fake, len(batch))
         step.feature_sum = feature_loss_sum(real, fake, len(batch))
         step.discriminator_sum = discriminator_loss_sum(real, fake, len(batch))
@@ -164,16 +170,18 @@ def backward_step(
 ) -> None:
     """Add this micro-batch's gradients to both networks.
 
-    Both turns use the same discriminator weights, so that one forward of it serves both: the
-    generator's turn asks only for the gradient at the generated waveform, the discriminator's
-    only for the gradients of its own parameters.
+    One forward pass of the discriminator serves the losses of both networks, because both use the
+    same discriminator weights. The generator's losses need only the gradient at the generated
+    waveform. The discriminator's loss needs only the gradients of its own parameters.
 
     Parameters
     ----------
     step
         From `forward_step`.
     counts
-        Of the whole accumulation window, over all processes.
+        Of the whole optimizer-step batch, over all processes.
+    weights
+        Weights of the generator's losses.
     scale
         Loss scale for fp16.
     generator_learns
@@ -183,15 +191,16 @@ def backward_step(
     if generator_learns:
         loss = weights.mel * g.mel_sum / counts.clips + weights.kl * g.kl_sum / counts.frames
         loss = scale * (loss + weights.duration * g.duration_sum / counts.tokens)
-        if step.leaf is None:
+        if step.detached_fake is None:
             loss.backward()
         else:
-            judged = weights.adversarial * step.adversarial_sum + weights.feature * step.feature_sum
+            adversarial = weights.adversarial * step.adversarial_sum
+            adversarial = adversarial + weights.feature * step.feature_sum
             (at_waveform,) = torch.autograd.grad(
-                scale * judged / counts.clips, step.leaf, retain_graph=True
+                scale * adversarial / counts.clips, step.detached_fake, retain_graph=True
             )
             torch.autograd.backward([loss, g.waveform], [None, at_waveform.to(g.waveform.dtype)])
-    if step.leaf is not None:
+    if step.detached_fake is not None:
         loss = scale * step.discriminator_sum / counts.clips
         loss.backward(inputs=list(discriminator.parameters()))
 
@@ -262,14 +271,14 @@ def generate(
 
 
 def speaker_condition(model: VitsModel, speakers: Tensor) -> Tensor | None:
-    """Conditioning ``(batch, speaker_channels, 1)``; None for a model with one speaker."""
+    """Return the conditioning ``(batch, speaker_channels, 1)``; None for one speaker."""
     if model.config.num_speakers < 2:
         return None
     return model.embed_speaker(speakers).unsqueeze(-1)
 
 
 def random_starts(num_frames: Tensor, segment_frames: int) -> Tensor:
-    """Uniform segment starts ``(batch,)``; zero for clips shorter than a segment."""
+    """Draw uniform segment starts ``(batch,)``; zero for clips shorter than a segment."""
     choices = (num_frames - segment_frames + 1).clamp(min=1)
     return (torch.rand(len(num_frames), device=num_frames.device) * choices).long()
 
@@ -277,7 +286,7 @@ def random_starts(num_frames: Tensor, segment_frames: int) -> Tensor:
 def _posterior(
     model: VitsModel, linear: Tensor, mask: Tensor, condition: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Sample latents and log-scales ``(batch, channels, frames)``; the sampling in fp32."""
+    """Return sampled latents and log-scales ``(batch, channels, frames)``, sampled in fp32."""
     encoder = model.posterior_encoder
     x = encoder.conv_pre(linear) * mask
     x = encoder.wavenet(x, mask, condition)
@@ -291,10 +300,11 @@ def _mask(lengths: Tensor, size: int) -> Tensor:
 
 
 def _attention_mask(token_mask: Tensor) -> Tensor:
-    """Zero where a token is attended to, else the lowest number ``(batch, 1, tokens, tokens)``.
+    """Return the attention bias ``(batch, 1, tokens, tokens)``.
 
-    transformers would build the same from a mask of two dimensions, but asks the device first
-    whether anything is masked, and waits for the answer.
+    It is zero where a token is attended to, and the lowest number elsewhere. transformers would
+    build the same from a mask of two dimensions, but it would first read from the device whether
+    anything is masked, and wait for the answer.
     """
     blocked = torch.zeros_like(token_mask).masked_fill(
         token_mask == 0, torch.finfo(token_mask.dtype).min
@@ -303,17 +313,17 @@ def _attention_mask(token_mask: Tensor) -> Tensor:
 
 
 def _slices(x: Tensor, starts: Tensor, size: int) -> Tensor:
-    """Cut ``(batch, channels, size)`` out of ``(batch, channels, length)``, zero beyond the end."""
+    """Cut ``(batch, channels, size)`` out of ``(batch, channels, length)``; zero beyond the end."""
     x = nn.functional.pad(x, (0, max(0, size - x.shape[2])))
     index = starts.view(-1, 1, 1) + torch.arange(size, device=x.device)
     return x.gather(2, index.expand(-1, x.shape[1], -1))
 
 
 def prepare_for_training(model: VitsModel) -> VitsModel:
-    """Switch to training: weight norm on the decoder, layerdrop off. Changes no output.
+    """Switch a model to training: weight norm on the decoder, no layerdrop.
 
-    Checkpoints store the decoder with its weight norm fused, and MMS configurations carry a
-    layerdrop that the original VITS does not have.
+    The model's output does not change. Checkpoints store the decoder with its weight norm fused.
+    MMS configurations have a layerdrop that the original VITS does not have.
     """
     model.config.layerdrop = 0.0
     model.text_encoder.encoder.layerdrop = 0.0
@@ -324,7 +334,7 @@ def prepare_for_training(model: VitsModel) -> VitsModel:
 
 
 def fuse_weight_norm(model: VitsModel) -> VitsModel:
-    """Undo the decoder's weight norm, in place: the layout that plain transformers loads."""
+    """Remove the decoder's weight norm in place, which gives the layout of plain transformers."""
     for layer in _decoder_convolutions(model):
         if parametrize.is_parametrized(layer):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

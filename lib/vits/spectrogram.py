@@ -1,8 +1,8 @@
-"""Linear and mel spectrograms, in batch and on the device.
+"""Linear and mel spectrograms of whole batches, on the model's device.
 
-The arithmetic is that of VITS (Kim et al. 2021, arXiv 2106.06103, section 3): magnitudes of a
-Hann-windowed STFT without centring, each clip reflected at its own two ends, so that a clip's
-frames do not depend on what it is batched with.
+The computation is that of VITS (Kim et al. 2021, arXiv 2106.06103, section 3): magnitudes of a
+Hann-windowed STFT without centring. Each clip is reflected at its own two ends, so that a clip's
+frames do not depend on the other clips of its batch.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class SpectrogramSettings:
 
 
 class Spectrogram(nn.Module):
-    """Turns waveforms into linear and mel spectrograms with buffers built once."""
+    """Computes linear and mel spectrograms of waveforms; window and filters are made once."""
 
     def __init__(self, settings: SpectrogramSettings | None = None) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class Spectrogram(nn.Module):
 
     @property
     def padding(self) -> int:
-        """Samples reflected at each end."""
+        """Number of samples that are reflected at each end."""
         return (self.settings.fft_size - self.settings.hop_length) // 2
 
     def num_frames(self, lengths: Tensor) -> Tensor:
-        """Frames that clips of these lengths (in samples) give."""
+        """Return the number of frames of clips with these lengths in samples."""
         return torch.div(lengths, self.settings.hop_length, rounding_mode="floor")
 
     def linear(self, audio: Tensor, lengths: Tensor) -> Tensor:
@@ -63,9 +63,9 @@ class Spectrogram(nn.Module):
         Parameters
         ----------
         audio
-            ``(batch, samples)`` float in [-1, 1]; anything beyond a clip's length is ignored.
+            ``(batch, samples)`` float in [-1, 1]; values beyond a clip's length are ignored.
         lengths
-            ``(batch,)`` samples of each clip, each more than the padding (384).
+            ``(batch,)`` number of samples of each clip, each more than the padding (384).
 
         Returns
         -------
@@ -74,7 +74,7 @@ class Spectrogram(nn.Module):
         """
         num_frames = audio.shape[1] // self.settings.hop_length
         padded = self._reflect(at_least_fp32(audio), lengths)
-        # fp16 overflows in the sum of squares, whatever autocast says.
+        # Under autocast the sum of squares would overflow in fp16.
         with torch.autocast(audio.device.type, enabled=False):
             magnitudes = self._magnitudes(padded)[:, :, :num_frames]
         frames = torch.arange(num_frames, device=audio.device)
@@ -82,13 +82,13 @@ class Spectrogram(nn.Module):
         return magnitudes * mask.unsqueeze(1)
 
     def mel(self, linear: Tensor) -> Tensor:
-        """Log-mel ``(batch, num_mels, frames)`` of linear magnitudes ``(batch, bins, frames)``."""
+        """Return log-mels ``(batch, num_mels, frames)`` of magnitudes ``(batch, bins, frames)``."""
         with torch.autocast(linear.device.type, enabled=False):
             mels = self.mel_filters.to(linear.dtype) @ linear
             return torch.log(torch.clamp(mels, min=self.settings.mel_floor))
 
     def mel_of_segment(self, segment: Tensor) -> Tensor:
-        """Log-mel of whole segments ``(batch, samples)``, differentiable."""
+        """Return log-mels ``(batch, num_mels, frames)`` of segments ``(batch, samples)``."""
         with torch.autocast(segment.device.type, enabled=False):
             padded = nn.functional.pad(
                 at_least_fp32(segment).unsqueeze(1), (self.padding, self.padding), mode="reflect"
@@ -114,6 +114,6 @@ class Spectrogram(nn.Module):
         positions = torch.arange(-pad, audio.shape[1] + pad, device=audio.device).abs()
         last = lengths.unsqueeze(1) - 1
         reflected = torch.where(positions > last, 2 * last - positions, positions)
-        # Beyond the reflection there is nothing that an unmasked frame would see.
+        # No unmasked frame contains samples beyond the reflection.
         values = audio.gather(1, reflected.clamp(min=0).clamp(max=audio.shape[1] - 1))
         return values * (reflected >= 0)

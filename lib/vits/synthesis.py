@@ -1,4 +1,7 @@
-"""Speaks token ids with a model, in training or not, leaving both model and noise as they were."""
+"""Synthesize speech from token ids, with a model in training or not.
+
+The model's mode and the state of the random generators are the same afterwards as before.
+"""
 
 from collections.abc import Sequence
 
@@ -20,7 +23,7 @@ def synthesize(
     speaker
         Row of the speaker table; not used by a model with one speaker.
     seed
-        Of the noise: the same seed gives the same waveform.
+        Seed of the noise. The same seed gives the same waveform.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """Monotonic alignment search against its definition."""
 
+import importlib.util
 import itertools
 import os
 
@@ -62,8 +63,24 @@ def test_batches_of_padded_clips_equal_the_reference(search, seed, sizes):
 
 
 @pytest.mark.parametrize("search", IMPLEMENTATIONS)
-def test_equal_scores_stay_as_long_as_they_can_seen_from_the_end(search):
+def test_of_equal_sums_the_path_stays_on_the_later_token(search):
     path = search(torch.zeros(1, 5, 2), torch.tensor([5]), torch.tensor([2]))
+    assert path[0].argmax(-1).tolist() == [0, 1, 1, 1, 1]
+
+
+def test_without_numba_the_batched_search_is_used(monkeypatch):
+    """As on a machine with torch and transformers alone."""
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "numba" else found(name)
+    )
+    used = []
+    monkeypatch.setattr(
+        "lib.vits.alignment.maximum_path_batched",
+        lambda *inputs: used.append(inputs) or maximum_path_batched(*inputs),
+    )
+    path = maximum_path(torch.zeros(1, 5, 2), torch.tensor([5]), torch.tensor([2]))
+    assert len(used) == 1
     assert path[0].argmax(-1).tolist() == [0, 1, 1, 1, 1]
 
 
@@ -85,7 +102,7 @@ def test_scores_leave_half_precision():
 
 
 def test_search_leaves_torch_s_threads_alone():
-    """Another number of threads is another order of sums: no exact resumption."""
+    """Another number of threads would change the order of torch's sums."""
     before = torch.get_num_threads()
     try:
         # More than there are cores, too: numba has no more than that.

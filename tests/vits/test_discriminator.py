@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from lib.vits.convert import discriminator_from_original, discriminator_to_original
+from lib.vits.convert import discriminator_from_original
 from lib.vits.discriminator import (
     Discriminator,
     DiscriminatorSettings,
     initialise_discriminator,
 )
+from tests.vits.test_convert import original_discriminator_state
 
 
 def test_full_size_has_the_parameters_of_the_original():
@@ -18,12 +19,12 @@ def test_full_size_has_the_parameters_of_the_original():
     assert sum(p.numel() for p in full.parameters()) == 46_747_132
 
 
-def test_judges_as_the_original_two_dimensional_layout(discriminator):
+def test_output_equals_that_of_the_original_two_dimensional_layout(discriminator):
     """Run the converted state through (k, 1) convolutions over (samples / p, p) images."""
     torch.manual_seed(0)
     waveform = torch.randn(2, 1, 1000)
-    judged = discriminator(waveform)
-    state = discriminator_to_original(discriminator)
+    output = discriminator(waveform)
+    state = original_discriminator_state(discriminator)
     for number, period in enumerate((2, 3, 5, 7, 11), start=1):
         x = waveform
         if 1000 % period:
@@ -38,13 +39,13 @@ def test_judges_as_the_original_two_dimensional_layout(discriminator):
                 x, weight, state[f"{name}.bias"], stride=(stride, 1), padding=(padding, 0)
             )
             x = nn.functional.leaky_relu(x, 0.1) if layer < 5 else x
-            ours = judged.features[number][layer]
+            ours = output.features[number][layer]
             ours = ours.view(2, period, *ours.shape[1:]).permute(0, 2, 3, 1)
             torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-5)
 
 
-def test_state_converts_both_ways(discriminator, tmp_path):
-    state = discriminator_to_original(discriminator)
+def test_original_weights_convert_to_the_same_discriminator(discriminator, tmp_path):
+    state = original_discriminator_state(discriminator)
     assert state["discriminators.1.convs.0.weight_v"].shape == (4, 1, 5, 1)
     assert state["discriminators.0.convs.0.weight_v"].shape == (2, 1, 15)
     saved = {"model": state, "iteration": 1, "optimizer": {}, "learning_rate": 1e-4}

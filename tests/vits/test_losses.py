@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib.vits.discriminator import Judgement
+from lib.vits.discriminator import DiscriminatorOutput
 from lib.vits.losses import (
     adversarial_loss_sum,
     discriminator_loss_sum,
@@ -30,21 +30,21 @@ def test_kl_of_masked_frames_counts_nothing():
     assert float(kl_loss_sum(z, zeros, zeros, zeros + 1, mask)) == pytest.approx(expected)
 
 
-def judgement(*scores: float) -> Judgement:
-    return Judgement(
+def output(*scores: float) -> DiscriminatorOutput:
+    return DiscriminatorOutput(
         [torch.tensor([[s, s]]) for s in scores], [[torch.tensor([[[s]]])] for s in scores]
     )
 
 
 def test_adversarial_losses_are_least_squares():
-    real, fake = judgement(1.0, 0.5), judgement(0.0, 0.25)
+    real, fake = output(1.0, 0.5), output(0.0, 0.25)
     assert float(adversarial_loss_sum(fake, 3)) == pytest.approx(3 * (1 + 0.75**2))
     expected = (0 + 0) + (0.25 + 0.0625)
     assert float(discriminator_loss_sum(real, fake, 1)) == pytest.approx(expected)
 
 
 def test_feature_matching_is_twice_l1_and_leaves_the_real_side_alone():
-    real, fake = judgement(1.0, 0.5), judgement(0.0, 0.25)
+    real, fake = output(1.0, 0.5), output(0.0, 0.25)
     for side in (real, fake):
         for maps in side.features:
             maps[0].requires_grad_()

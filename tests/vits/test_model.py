@@ -66,10 +66,10 @@ def test_every_parameter_of_both_networks_learns(learning, discriminator, batch,
         assert without == []
 
 
-def test_turns_equal_textbook_turns_that_cannot_pollute_each_other(
+def test_gradients_equal_those_of_separate_generator_and_discriminator_passes(
     learning, discriminator, batch, spectrogram, fixed_noise
 ):
-    """One discriminator forward for both turns gives what separate, frozen turns give."""
+    """One discriminator forward gives the gradients of two, each with the other network frozen."""
     weights = LossWeights()
     step = forward_step(learning, discriminator, batch, spectrogram, starts=STARTS)
     backward_step(step, discriminator, step.counts, weights)
