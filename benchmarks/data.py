@@ -63,9 +63,13 @@ def measure_embedding(scratch: Path, num_clips: int) -> None:
     embed_clips(wavs, scratch / "shard.parquet", threads=THREADS)
     ours = time.perf_counter() - start
     found = read_shard(scratch / "shard.parquet")
-    likeness = min(float(np.dot(plain[clip], found[clip].vector)) for clip in wavs)
+    similarity = min(float(np.dot(plain[clip], found[clip].vector)) for clip in wavs)
     rows = [
-        (f"windows of many clips in one batch (cosine at least {likeness:.6f})", f"{ours:.1f}", ""),
+        (
+            f"windows of many clips in one batch (cosine at least {similarity:.6f})",
+            f"{ours:.1f}",
+            "",
+        ),
         ("resemblyzer, clip by clip", f"{theirs:.1f}", f"{ours / theirs:.2f}"),
     ]
     print_table((f"speaker embeddings of {num_clips} clips of 1-8 s", "seconds", "ratio"), rows)
@@ -74,7 +78,9 @@ def measure_embedding(scratch: Path, num_clips: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=600)
-    parser.add_argument("--embedded", type=int, default=120, help="clips for the voice vectors")
+    parser.add_argument(
+        "--embedded", type=int, default=120, help="clips for the speaker embeddings"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         measure_conversion(Path(scratch), arguments.clips)

@@ -1,4 +1,4 @@
-"""Run the demo in a fresh folder: where its time goes, and how well its voice speaks.
+"""Run the demo in a fresh folder: where its time goes, and the figures of its voice.
 
 python -m benchmarks.demo
 """
@@ -17,7 +17,7 @@ from lib.files import read_json
 from lib.report.timing import read_stages, union_length
 
 CORES = 2
-_HEARD = ("recordings", "before", "after")
+_MEASURED = ("recordings", "before", "after")
 
 
 def run_demo(results: Path) -> tuple[float, float]:
@@ -49,16 +49,19 @@ def print_times(results: Path, wall: float, computed: float) -> None:
 
 def print_quality(results: Path) -> None:
     """Print what was measured of every speaker."""
-    measured = {what: read_json(results / f"quality/{what}.json") for what in _HEARD}
+    measured = {what: read_json(results / f"quality/{what}.json") for what in _MEASURED}
     rows = []
     for speaker in measured["recordings"]:
-        for what in _HEARD:
+        for what in _MEASURED:
             found = measured[what][speaker]
-            heard = [f"{found[k]} of {found['asked']}" for k in ("heard_sentences", "heard_words")]
+            understood = [
+                f"{found[k]} of {found['sentences_tested']}"
+                for k in ("sentences_understood", "words_understood")
+            ]
             keys = ("own_similarity", "other_similarity", "distortion", "length_ratio")
-            rows.append([speaker, what, *heard, *(found[key] for key in keys)])
-    header = ["speaker", "what is heard", "right of 20", "right word of 20", "like its recordings"]
-    print_table([*header, "like another's", "distortion (dB)", "length"], rows)
+            rows.append([speaker, what, *understood, *(found[key] for key in keys)])
+    header = ["speaker", "speech", "right of 20", "right word of 20", "own similarity"]
+    print_table([*header, "other similarity", "distortion (dB)", "length"], rows)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """A training step of VITS as trainers write it: the baseline of `train_step.py`.
 
 The discriminator's losses come first, then the generator's, for which the discriminator is run
-twice more and its weight gradients are thrown away; period discriminators of two-dimensional convolutions; alignment on the host
-in one thread; window and mel filterbank made in every call; transformers' own spline.
+twice more and its weight gradients are thrown away. Period discriminators are two-dimensional
+convolutions, the alignment runs on the host in one thread, window and mel filterbank are made in
+every call, and the spline is that of transformers.
 """
 
 import time

@@ -21,9 +21,9 @@ from benchmarks.learn_to_speak.figures import draw_alignments, draw_learning, dr
 from benchmarks.learn_to_speak.measure import (
     Aligner,
     Manner,
-    judge,
+    measure_speech,
     read_recordings,
-    speak_sentences,
+    synthesize_sentences,
 )
 from lib.base_model.export import export_checkpoint
 from lib.files import read_json, write_json
@@ -57,7 +57,7 @@ def measure_milestone(checkpoint: Path, results: Path, recordings: list) -> dict
         model = Path(folder) / "model"
         export_checkpoint(checkpoint, results / "base_model", model, "eng")
         return {
-            name: judge(speak_sentences(model, manner), recordings).as_dict()
+            name: measure_speech(synthesize_sentences(model, manner), recordings).as_dict()
             for name, manner in MANNERS.items()
         }
 
@@ -91,11 +91,11 @@ def print_results(results: dict) -> None:
     for kind in KINDS:
         errors = results[kind]["alignment_error"]
         for step, manners in results[kind]["quality"].items():
-            judged = "yes" if int(step) > results[kind]["discriminator_start_step"] else "no"
+            adversarial = "yes" if int(step) > results[kind]["discriminator_start_step"] else "no"
             for manner, quality in manners.items():
                 if kind == "stochastic" or manner == "as MMS":
                     name = f"{kind} durations, {manner}"
-                    rows.append([name, step, judged, *_cells(quality, errors[step])])
+                    rows.append([name, step, adversarial, *_cells(quality, errors[step])])
     header = ["system", "steps", "discriminator", "of 20", "minimal pairs", "distortion (dB)"]
     print_table([*header, "length", "alignment error (ms)"], rows)
 
@@ -124,7 +124,7 @@ def main() -> None:
             sys.exit("a training failed; its log is above")
     torch.set_num_threads(1)
     recordings = read_recordings(work / "corpus/held_out")
-    results = {"recordings": judge(recordings, recordings).as_dict()}
+    results = {"recordings": measure_speech(recordings, recordings).as_dict()}
     results |= {kind: measure(work, kind) for kind in KINDS}
     write_json(HERE / "results.json", results)
     results = read_json(HERE / "results.json")

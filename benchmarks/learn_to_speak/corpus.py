@@ -28,11 +28,11 @@ def write_corpus(directory: Path) -> None:
     """Write what is learnt from and what is held out: recordings, metadata.csv, word times."""
     texts, held_out = invent_corpus()
     espeak = Espeak()
-    _speak_all(espeak, texts, directory / "recordings")
-    _speak_all(espeak, [join(sentence) for sentence in held_out], directory / "held_out")
+    _record_sentences(espeak, texts, directory / "recordings")
+    _record_sentences(espeak, [join(sentence) for sentence in held_out], directory / "held_out")
 
 
-def _speak_all(espeak: Espeak, texts: Sequence[str], folder: Path) -> None:
+def _record_sentences(espeak: Espeak, texts: Sequence[str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     word_starts = {}
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:

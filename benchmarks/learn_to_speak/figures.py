@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from transformers import VitsModel
 
 from benchmarks.learn_to_speak.corpus import invent_corpus
-from benchmarks.learn_to_speak.measure import Aligner, Manner, read_recordings, speak_sentences
+from benchmarks.learn_to_speak.measure import Aligner, Manner, read_recordings, synthesize_sentences
 from benchmarks.learn_to_speak.sentences import join
 from lib.base_model.export import export_checkpoint
 from lib.files import read_json
@@ -100,7 +100,7 @@ def draw_speech(work: Path, kinds: Sequence[str], path: Path) -> None:
         last = sorted((results / "checkpoints").glob("epoch????"))[-1]
         with tempfile.TemporaryDirectory() as folder:
             export_checkpoint(last, results / "base_model", Path(folder) / "model", "eng")
-            spoken = speak_sentences(Path(folder) / "model", Manner())[_SHOWN]
+            spoken = synthesize_sentences(Path(folder) / "model", Manner())[_SHOWN]
         epoch = read_json(last / "state.json")["state"]["epoch"]
         _draw_mel(axis, spoken, f"{kind} durations, epoch {epoch}")
     figure.savefig(path, dpi=110)

@@ -61,8 +61,8 @@ def read_recordings(held_out: Path) -> list[np.ndarray]:
     return recordings
 
 
-def speak_sentences(model_directory: Path, manner: Manner) -> list[np.ndarray]:
-    """Let a model of plain transformers say the held-out sentences."""
+def synthesize_sentences(model_directory: Path, manner: Manner) -> list[np.ndarray]:
+    """Synthesize the held-out sentences with plain transformers."""
     model = VitsModel.from_pretrained(model_directory).eval()
     tokenizer = VitsTokenizer.from_pretrained(model_directory)
     for name, value in asdict(manner).items():
@@ -73,20 +73,20 @@ def speak_sentences(model_directory: Path, manner: Manner) -> list[np.ndarray]:
     ]
 
 
-def judge(spoken: Sequence[np.ndarray], recordings: Sequence[np.ndarray]) -> Quality:
-    """Let the recogniser listen, and compare with the recordings."""
+def measure_speech(spoken: Sequence[np.ndarray], recordings: Sequence[np.ndarray]) -> Quality:
+    """Measure intelligibility, and distortion from the recordings."""
     sentences = invent_corpus()[1]
     texts = [join(sentence) for sentence in sentences]
     recogniser = Recogniser()
     right = {"which_of_20": 0, "minimal_pairs": 0}
     for index, (sentence, samples) in enumerate(zip(sentences, spoken, strict=True)):
-        loudest = max(float(np.abs(samples).max()), 1e-9)
-        heard = np.round(samples / loudest * 16_000).astype(np.int16)
+        peak = max(float(np.abs(samples).max()), 1e-9)
+        scaled = np.round(samples / peak * 16_000).astype(np.int16)
         for task, candidates in (
             ("which_of_20", other_sentences(texts, index, SEED)),
             ("minimal_pairs", minimal_pairs(sentence, index, SEED)),
         ):
-            answer = recogniser.choose(heard, candidates)
+            answer = recogniser.choose(scaled, candidates)
             right[task] += answer is not None and candidates[answer] == texts[index]
     pairs = list(zip(spoken, recordings, strict=True))
     distortions = [mel_cepstral_distortion(one, other) for one, other in pairs]
@@ -102,7 +102,7 @@ def _rounded(distortions: Sequence[float], seconds: Sequence[float]) -> dict[str
 
 
 class Aligner:
-    """Compares where a model hears words begin with where they do."""
+    """Compares the starts of words in a model's alignment with the true ones."""
 
     def __init__(self, results: Path, word_starts: Path) -> None:
         self.base = BaseModel.open(results / "base_model")

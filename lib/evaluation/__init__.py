@@ -1,1 +1,1 @@
-"""Speaks with a trained voice and shows what a run did: figures, report, summary."""
+"""Measure the speech of a voice: intelligibility, speaker similarity, distortion."""

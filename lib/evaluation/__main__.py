@@ -12,7 +12,7 @@ from lib.files import read_json
 
 
 def main(line: Sequence[str] | None = None) -> None:
-    """Let a voice say sentences of a run's validation split, and measure what it says."""
+    """Synthesize sentences of a run's validation split with a voice, and measure the speech."""
     parser = make_parser("evaluation", main.__doc__)
     parser.add_argument("model", type=Path, help="folder of a voice, like results/model")
     parser.add_argument("results", type=Path, help="output folder of the run, like results")

@@ -1,7 +1,7 @@
-"""How well a voice says sentences whose recordings it did not learn from.
+"""Figures of a voice, measured on sentences that were held out of its training.
 
-The recordings themselves and the voice before the training are measured in the same way: the one
-is what can be reached, the other where it began.
+The recordings themselves and the voice before the training are measured in the same way. The
+recordings show what can be reached, the earlier voice what the training has changed.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ import torch
 from lib.audio.wav import read_wav, write_wav
 from lib.corpus.saved_dataset import read_split
 from lib.evaluation.distortion import mel_cepstral_distortion
-from lib.evaluation.intelligibility import ListeningTest
+from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.recognition import Recogniser
 from lib.files import atomic_path, write_json
 from lib.speakers.embedding import embed_clips
@@ -26,28 +26,28 @@ from lib.synthesis.synthesizer import SEED, Synthesizer
 
 @dataclass(frozen=True)
 class Quality:
-    """Of what one speaker says; None where it was not measured."""
+    """Figures of one speaker; None where something was not measured."""
 
     sentences: int
-    asked: int
-    """Sentences that the recogniser was asked about: it knows all their words."""
-    heard_sentences: int | None
-    """Of those asked: told from 19 other sentences."""
-    heard_words: int | None
-    """Of those asked: told from 19 that differ in one word."""
+    sentences_tested: int
+    """Sentences whose intelligibility was tested: the recogniser knows all their words."""
+    sentences_understood: int | None
+    """Of those tested: told from 19 other sentences."""
+    words_understood: int | None
+    """Of those tested: told from 19 that differ in one word."""
     own_similarity: float
-    """Cosine of the voice vector (resemblyzer) with that of the speaker's recordings."""
+    """Cosine of the speaker embedding (resemblyzer) and that of the speaker's recordings."""
     other_similarity: float | None
-    """The same with the other speaker that is most alike; None if there is no other."""
+    """The same with the most similar other speaker; None if there is no other."""
     distortion: float
     """Median mel-cepstral distortion from the recordings, in dB."""
     length_ratio: float
-    """Seconds spoken per second recorded."""
+    """Seconds of the measured speech divided by seconds of the recordings."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A clip that the voice did not learn from."""
+    """A clip that was held out of the training."""
 
     clip: str
     text: str
@@ -75,7 +75,7 @@ def measure_quality(
     output: Path,
     threads: int = 1,
 ) -> None:
-    """Let a voice say sentences of the validation split, and write `Quality` by speaker as JSON.
+    """Measure a voice on the validation split, and write `Quality` by speaker as JSON.
 
     Parameters
     ----------
@@ -84,11 +84,13 @@ def measure_quality(
     recordings
         Folder with the converted clips, ``{clip}.wav``.
     centroids
-        Parquet file with the mean voice vector of every speaker's recordings.
+        Parquet file with the mean speaker embedding of every speaker's recordings.
     count
         Sentences a speaker.
     recogniser
-        Language of the recogniser that listens: ``english``, or None.
+        Language of the recogniser: ``english``; None measures no intelligibility.
+    output
+        JSON file to write.
     threads
         CPU threads.
     """
@@ -99,102 +101,109 @@ def measure_quality(
     if recogniser:
         parts = (dataset / split for split in ("train", "validation"))
         texts = [row["transcript"] for part in parts for row in read_split(part, ["transcript"])]
-        test = ListeningTest(Recogniser(), texts)
+        test = IntelligibilityTest(Recogniser(), texts)
+    references = _read_centroids(centroids)
     with tempfile.TemporaryDirectory() as scratch:
-        spoken = speak_all(Synthesizer(model), sentences, Path(scratch)) if model else recorded
-        quality = judge(sentences, spoken, recorded, _read_centroids(centroids), test)
+        speech = recorded
+        if model:
+            speech = synthesize_sentences(Synthesizer(model), sentences, Path(scratch))
+        quality = measure_by_speaker(sentences, speech, recorded, references, test)
     with atomic_path(output) as temporary:
         write_json(temporary, {speaker: asdict(found) for speaker, found in quality.items()})
 
 
-def judge(
+def measure_by_speaker(
     sentences: Sequence[Sentence],
-    spoken: Mapping[str, Path],
+    speech: Mapping[str, Path],
     recorded: Mapping[str, Path],
     references: Mapping[str, np.ndarray],
-    test: ListeningTest | None,
+    test: IntelligibilityTest | None,
 ) -> dict[str, Quality]:
-    """Measure what was said, by speaker.
+    """Measure the speech of every speaker.
 
     Parameters
     ----------
-    spoken, recorded
-        WAV files (int16, 16 kHz, mono) by clip.
+    speech, recorded
+        WAV files (int16, 16 kHz, mono) by clip: those to measure, and the recordings.
     references
-        ``(256,)`` voice vectors of the recordings by speaker.
+        ``(256,)`` speaker embeddings of the recordings by speaker.
+    test
+        None measures no intelligibility.
     """
-    said: dict[str, list[Sentence]] = {}
+    by_speaker: dict[str, list[Sentence]] = {}
     for sentence in sentences:
-        said.setdefault(sentence.speaker, []).append(sentence)
-    voices = embed_speakers(
-        {speaker: [spoken[s.clip] for s in own] for speaker, own in said.items()}
+        by_speaker.setdefault(sentence.speaker, []).append(sentence)
+    embeddings = embed_speakers(
+        {speaker: [speech[s.clip] for s in own] for speaker, own in by_speaker.items()}
     )
     return {
         speaker: Quality(
             sentences=len(own),
-            **_listen(own, spoken, test),
-            **_compare_voices(voices[speaker], speaker, references),
-            **_compare_sound([(_read(spoken[s.clip]), _read(recorded[s.clip])) for s in own]),
+            **_measure_intelligibility(own, speech, test),
+            **_measure_similarity(embeddings[speaker], speaker, references),
+            **_measure_distortion([(_read(speech[s.clip]), _read(recorded[s.clip])) for s in own]),
         )
-        for speaker, own in said.items()
+        for speaker, own in by_speaker.items()
     }
 
 
-def speak_all(voice: Synthesizer, sentences: Sequence[Sentence], folder: Path) -> dict[str, Path]:
-    """Let every speaker say its sentences."""
-    spoken = {}
+def synthesize_sentences(
+    synthesizer: Synthesizer, sentences: Sequence[Sentence], folder: Path
+) -> dict[str, Path]:
+    """Synthesize every sentence with its speaker, and return the WAV files by clip."""
+    speech = {}
     for sentence in sentences:
-        spoken[sentence.clip] = path = folder / f"{sentence.clip}.wav"
-        waveform = voice.synthesize(sentence.text, sentence.speaker, SEED)
-        write_wav(path, _to_int16(waveform.numpy()), voice.sample_rate)
-    return spoken
+        speech[sentence.clip] = path = folder / f"{sentence.clip}.wav"
+        waveform = synthesizer.synthesize(sentence.text, sentence.speaker, SEED)
+        write_wav(path, _to_int16(waveform.numpy()), synthesizer.sample_rate)
+    return speech
 
 
-def _listen(
-    sentences: Sequence[Sentence], spoken: Mapping[str, Path], test: ListeningTest | None
+def _measure_intelligibility(
+    sentences: Sequence[Sentence], speech: Mapping[str, Path], test: IntelligibilityTest | None
 ) -> dict[str, int | None]:
     if test is None:
-        return {"asked": 0, "heard_sentences": None, "heard_words": None}
-    asked = [(_read(spoken[s.clip]), s.text) for s in sentences if test.can_ask(s.text)]
+        return {"sentences_tested": 0, "sentences_understood": None, "words_understood": None}
+    tested = [(_read(speech[s.clip]), s.text) for s in sentences if test.can_test(s.text)]
     return {
-        "asked": len(asked),
-        "heard_sentences": sum(test.hears_sentence(*question) for question in asked),
-        "heard_words": sum(test.hears_word(*question) for question in asked),
+        "sentences_tested": len(tested),
+        "sentences_understood": sum(test.recognises_sentence(*clip) for clip in tested),
+        "words_understood": sum(test.recognises_word(*clip) for clip in tested),
     }
 
 
-def _compare_voices(
-    voice: np.ndarray, speaker: str, references: Mapping[str, np.ndarray]
+def _measure_similarity(
+    embedding: np.ndarray, speaker: str, references: Mapping[str, np.ndarray]
 ) -> dict[str, float | None]:
-    alike = {
-        key: round(float(voice @ vector / np.linalg.norm(vector)), 3)
-        for key, vector in references.items()
+    similarities = {
+        key: round(float(embedding @ reference / np.linalg.norm(reference)), 3)
+        for key, reference in references.items()
     }
-    own = alike.pop(speaker)
-    return {"own_similarity": own, "other_similarity": max(alike.values(), default=None)}
+    own = similarities.pop(speaker)
+    return {"own_similarity": own, "other_similarity": max(similarities.values(), default=None)}
 
 
-def _compare_sound(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    spoken, recorded = (sum(map(len, side)) for side in zip(*pairs, strict=True))
+def _measure_distortion(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    measured, recorded = (sum(map(len, side)) for side in zip(*pairs, strict=True))
     distortions = [mel_cepstral_distortion(*pair) for pair in pairs]
     return {
         "distortion": round(float(np.median(distortions)), 2),
-        "length_ratio": round(spoken / recorded, 3),
+        "length_ratio": round(measured / recorded, 3),
     }
 
 
 def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
-    """Return the mean voice vector of every speaker, of length one."""
+    """Return the mean embedding ``(256,)`` of every speaker's WAV files, of length one."""
     named = {f"{speaker} {i}": wav for speaker, own in wavs.items() for i, wav in enumerate(own)}
     with tempfile.TemporaryDirectory() as scratch:
         shard = Path(scratch) / "vectors.parquet"
         embed_clips(named, shard, threads=torch.get_num_threads(), device="cpu")
         found = read_shard(shard)
-    voices = {}
+    embeddings = {}
     for speaker, own in wavs.items():
         total = sum(found[f"{speaker} {i}"].vector for i in range(len(own)))
-        voices[speaker] = total / np.linalg.norm(total)
-    return voices
+        embeddings[speaker] = total / np.linalg.norm(total)
+    return embeddings
 
 
 def _read_centroids(path: Path) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
-"""Whether speech is understood: which of some sentences a recogniser hears.
+"""A speech recogniser that chooses one of a closed set of sentences.
 
-A closed set needs no language model and leaves nothing to luck: with 20 candidates, guessing gets
-one in 20 right. The recogniser (pocketsphinx, its own English model, offline) is far below today's
-best, which makes it a strict listener.
+A closed set needs no language model, and the share of right answers by chance is known: one in 20
+for 20 candidates. The recogniser is pocketsphinx with its own English model, which works offline.
+It recognises less than today's best recognisers, so that the test is a strict one.
 """
 
 import tempfile
@@ -13,14 +13,14 @@ import pocketsphinx
 
 from lib.mms import SAMPLE_RATE
 
-# Digital silence, which no recording has, makes the recogniser deaf: of 60 sentences by espeak-ng
-# it hears 37 as they are, 59 with a faint noise (-72 dBFS) and a pause around them.
+# The recogniser fails on digital silence, which no recording has. Of 60 sentences by espeak-ng it
+# recognises 37 without, and 59 with a faint noise (-72 dBFS) and a pause before and after them.
 _NOISE = 8.0
 _PAUSE = 0.3
 
 
 class Recogniser:
-    """Hears which of some sentences was said.
+    """Chooses which of some sentences was spoken.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Recogniser:
         with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="utf-8") as file:
             choice = {}
             if pronunciations is not None:
-                file.writelines(f"{word} {said}\n" for word, said in pronunciations.items())
+                file.writelines(f"{word} {sounds}\n" for word, sounds in pronunciations.items())
                 file.flush()
                 choice["dict"] = file.name
             self._decoder = pocketsphinx.Decoder(
@@ -41,11 +41,11 @@ class Recogniser:
             )
 
     def knows(self, word: str) -> bool:
-        """Tell whether a lower-case word can be heard."""
+        """Return whether a lower-case word is in the recogniser's dictionary."""
         return self._decoder.lookup_word(word) is not None
 
     def choose(self, samples: np.ndarray, candidates: Sequence[str]) -> int | None:
-        """Return the index of the candidate that was heard; None if none was.
+        """Return the index of the candidate that was recognised; None if none was.
 
         Parameters
         ----------
@@ -63,20 +63,20 @@ class Recogniser:
         unknown = {w for text in plain for w in text.split() if not self.knows(w)}
         if unknown:
             raise ValueError(f"the recogniser does not know: {', '.join(sorted(unknown))}")
-        grammar = f"#JSGF V1.0; grammar closed; public <said> = {' | '.join(plain)};"
+        grammar = f"#JSGF V1.0; grammar closed; public <sentence> = {' | '.join(plain)};"
         self._decoder.add_jsgf_string("closed", grammar)
         self._decoder.activate_search("closed")
         self._decoder.start_utt()
-        self._decoder.process_raw(_in_a_room(samples).tobytes(), full_utt=True)
+        self._decoder.process_raw(_add_pause_and_noise(samples).tobytes(), full_utt=True)
         self._decoder.end_utt()
-        heard = self._decoder.hyp()
-        if heard is None or heard.hypstr not in plain:
+        hypothesis = self._decoder.hyp()
+        if hypothesis is None or hypothesis.hypstr not in plain:
             return None
-        return plain.index(heard.hypstr)
+        return plain.index(hypothesis.hypstr)
 
 
-def _in_a_room(samples: np.ndarray) -> np.ndarray:
-    """Add the pause and the faint noise, always the same one."""
+def _add_pause_and_noise(samples: np.ndarray) -> np.ndarray:
+    """Add the pauses and the faint noise, which is always the same."""
     padded = np.pad(samples.astype(float), round(_PAUSE * SAMPLE_RATE))
     noise = np.random.default_rng(0).normal(0.0, _NOISE, len(padded))
     return np.clip(np.round(padded + noise), -32768, 32767).astype("<i2")

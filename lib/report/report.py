@@ -261,12 +261,12 @@ def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
 
 def _format_quality(quality: Mapping[str, Any]) -> list[str]:
     def share(count: int | None) -> str:
-        return "" if count is None else f"{count} of {quality['asked']}"
+        return "" if count is None else f"{count} of {quality['sentences_tested']}"
 
     other = quality["other_similarity"]
     return [
-        share(quality["heard_sentences"]),
-        share(quality["heard_words"]),
+        share(quality["sentences_understood"]),
+        share(quality["words_understood"]),
         f"{quality['own_similarity']:.2f}",
         "" if other is None else f"{other:.2f}",
         f"{quality['distortion']:.1f} dB",

@@ -51,13 +51,14 @@ def describe_intelligibility(results: Path) -> list[str]:
     for what in _MEANINGS:
         path = results / f"quality/{what}.json"
         measured[what] = list(read_json(path).values()) if path.is_file() else []
-    asked = sum(quality["asked"] for quality in measured["after"])
-    if not asked:
+    tested = sum(quality["sentences_tested"] for quality in measured["after"])
+    if not tested:
         return []
-    lines = [f"Understood of {asked} held-out sentences (one of 20; one word of 20):"]
+    lines = [f"Understood of {tested} held-out sentences (one of 20; one word of 20):"]
     for what, qualities in measured.items():
         sentences, words = (
-            sum(quality[key] for quality in qualities) for key in ("heard_sentences", "heard_words")
+            sum(quality[key] for quality in qualities)
+            for key in ("sentences_understood", "words_understood")
         )
         lines.append(f"  {_MEANINGS[what]:<20} {sentences:3d} {words:3d}")
     return [*lines, ""]

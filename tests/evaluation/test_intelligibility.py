@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lib.evaluation.intelligibility import CANDIDATES, ListeningTest, write_plainly
+from lib.evaluation.intelligibility import CANDIDATES, IntelligibilityTest, normalise_transcript
 
 SILENCE = np.zeros(100)
 TEXTS = [f"The {word} was here" for word in "alpha bravo charlie delta hotel india kilo".split()]
@@ -12,7 +12,7 @@ TEXTS += [
 WORDS = {word.lower() for text in TEXTS for word in text.split()}
 
 
-class Parrot:
+class FakeRecogniser:
     """Stands for the recogniser: remembers what it could choose from, and chooses as told."""
 
     def __init__(self, answer=0, words=WORDS):
@@ -35,23 +35,23 @@ class Parrot:
         ("…", ""),
     ],
 )
-def test_texts_are_written_as_dictionaries_do(text, plain):
-    assert write_plainly(text) == plain
+def test_transcripts_are_normalised_as_in_a_dictionary(text, plain):
+    assert normalise_transcript(text) == plain
 
 
 def test_sentences_are_told_from_nineteen_others():
-    parrot = Parrot()
-    assert ListeningTest(parrot, TEXTS).hears_sentence(SILENCE, TEXTS[3])
-    candidates = parrot.asked[0][1]
+    recogniser = FakeRecogniser()
+    assert IntelligibilityTest(recogniser, TEXTS).recognises_sentence(SILENCE, TEXTS[3])
+    candidates = recogniser.asked[0][1]
     assert candidates[0] == "the delta was here"
     assert len(set(candidates)) == CANDIDATES
     assert set(candidates) <= {text.lower() for text in TEXTS}
 
 
 def test_a_word_is_told_from_nineteen_in_its_place():
-    parrot = Parrot()
-    assert ListeningTest(parrot, TEXTS).hears_word(SILENCE, "The alpha danced")
-    candidates = [candidate.split() for candidate in parrot.asked[0][1]]
+    recogniser = FakeRecogniser()
+    assert IntelligibilityTest(recogniser, TEXTS).recognises_word(SILENCE, "The alpha danced")
+    candidates = [candidate.split() for candidate in recogniser.asked[0][1]]
     assert candidates[0] == ["the", "alpha", "danced"]
     assert len({" ".join(candidate) for candidate in candidates}) == CANDIDATES
     differing = {
@@ -63,41 +63,41 @@ def test_a_word_is_told_from_nineteen_in_its_place():
 
 @pytest.mark.parametrize("answer", [None, 1, 19])
 def test_anything_else_is_wrong(answer):
-    test = ListeningTest(Parrot(answer), TEXTS)
-    assert not test.hears_sentence(SILENCE, TEXTS[0])
-    assert not test.hears_word(SILENCE, TEXTS[0])
+    test = IntelligibilityTest(FakeRecogniser(answer), TEXTS)
+    assert not test.recognises_sentence(SILENCE, TEXTS[0])
+    assert not test.recognises_word(SILENCE, TEXTS[0])
 
 
-def test_questions_are_the_same_for_every_voice():
-    one, other = Parrot(), Parrot(None)
-    ListeningTest(one, TEXTS).hears_word(SILENCE, TEXTS[0])
-    second = ListeningTest(other, list(reversed(TEXTS)))
-    second.hears_sentence(SILENCE, TEXTS[5])
-    second.hears_word(SILENCE, TEXTS[0])
+def test_candidates_are_the_same_for_every_voice():
+    one, other = FakeRecogniser(), FakeRecogniser(None)
+    IntelligibilityTest(one, TEXTS).recognises_word(SILENCE, TEXTS[0])
+    second = IntelligibilityTest(other, list(reversed(TEXTS)))
+    second.recognises_sentence(SILENCE, TEXTS[5])
+    second.recognises_word(SILENCE, TEXTS[0])
     assert one.asked[0][1] == other.asked[1][1]
 
 
 def test_loudness_makes_no_difference():
-    parrot = Parrot()
-    test = ListeningTest(parrot, TEXTS)
+    recogniser = FakeRecogniser()
+    test = IntelligibilityTest(recogniser, TEXTS)
     for gain in (1.0, 0.01):
-        test.hears_word(gain * np.sin(np.arange(1000.0)), TEXTS[0])
-    assert np.array_equal(parrot.asked[0][0], parrot.asked[1][0])
-    assert np.abs(parrot.asked[0][0]).max() == 16_000
+        test.recognises_word(gain * np.sin(np.arange(1000.0)), TEXTS[0])
+    assert np.array_equal(recogniser.asked[0][0], recogniser.asked[1][0])
+    assert np.abs(recogniser.asked[0][0]).max() == 16_000
 
 
-def test_words_that_the_recogniser_does_not_know_are_not_asked_for():
-    parrot = Parrot(words=WORDS - {"papa"})
-    test = ListeningTest(parrot, TEXTS)
-    assert not test.can_ask("papa danced all night")
-    assert test.can_ask("Lima danced all night!")
-    assert not test.can_ask("all was"), "no word is long enough"
+def test_words_that_the_recogniser_does_not_know_are_not_tested():
+    recogniser = FakeRecogniser(words=WORDS - {"papa"})
+    test = IntelligibilityTest(recogniser, TEXTS)
+    assert not test.can_test("papa danced all night")
+    assert test.can_test("Lima danced all night!")
+    assert not test.can_test("all was"), "no word is long enough"
     for text in TEXTS[:5]:
-        test.hears_sentence(SILENCE, text)
-        test.hears_word(SILENCE, text)
-    assert not any("papa" in candidate for _, asked in parrot.asked for candidate in asked)
+        test.recognises_sentence(SILENCE, text)
+        test.recognises_word(SILENCE, text)
+    assert not any("papa" in candidate for _, asked in recogniser.asked for candidate in asked)
 
 
-def test_too_few_sentences_cannot_be_asked():
-    assert not ListeningTest(Parrot(), TEXTS[:5]).can_ask(TEXTS[0])
-    assert not ListeningTest(Parrot(), []).can_ask(TEXTS[0])
+def test_too_few_sentences_cannot_be_tested():
+    assert not IntelligibilityTest(FakeRecogniser(), TEXTS[:5]).can_test(TEXTS[0])
+    assert not IntelligibilityTest(FakeRecogniser(), []).can_test(TEXTS[0])

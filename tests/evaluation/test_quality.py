@@ -1,4 +1,4 @@
-"""What is measured of a voice, with sounds whose measure is known."""
+"""Figures of a voice, measured on sounds whose figures are known."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +7,7 @@ import pytest
 
 from lib.audio.wav import write_wav
 from lib.evaluation.distortion import mel_cepstral_distortion
-from lib.evaluation.quality import Sentence, choose_sentences, judge, measure_quality
+from lib.evaluation.quality import Sentence, choose_sentences, measure_by_speaker, measure_quality
 from lib.files import read_json
 from tests.fixtures.base_model import folder, make_row, prepared, write_dataset  # noqa: F401
 
@@ -22,19 +22,19 @@ def buzz(pitch, seconds=2.0, seed=0):
     return np.round(6_000 * (wave / np.abs(wave).max() + noise)).astype(np.int16)
 
 
-class Listener:
-    """Hears what it is told to hear."""
+class FakeTest:
+    """Recognises the texts that it is given."""
 
     def __init__(self, sentences, words):
         self.sentences, self.words = sentences, words
 
-    def can_ask(self, text):
+    def can_test(self, text):
         return text != "unknown"
 
-    def hears_sentence(self, samples, text):
+    def recognises_sentence(self, samples, text):
         return text in self.sentences
 
-    def hears_word(self, samples, text):
+    def recognises_word(self, samples, text):
         return text in self.words
 
 
@@ -66,35 +66,44 @@ def references(sounds):
 
 def test_recordings_are_themselves(sounds):
     known = references(sounds)
-    found = judge(SENTENCES, sounds, sounds, known, None)
+    found = measure_by_speaker(SENTENCES, sounds, sounds, known, None)
     for quality in found.values():
         assert quality.own_similarity == pytest.approx(1.0, abs=1e-3)
         assert quality.other_similarity == pytest.approx(
             float(known["spk000"] @ known["spk001"]), abs=1e-3
         )
         assert (quality.distortion, quality.length_ratio) == (0.0, 1.0)
-        assert (quality.sentences, quality.asked, quality.heard_words) == (2, 0, None)
+        assert (quality.sentences, quality.sentences_tested, quality.words_understood) == (
+            2,
+            0,
+            None,
+        )
 
 
-def test_a_swapped_voice_is_more_like_the_other(sounds):
+def test_swapped_speakers_are_more_similar_to_the_other(sounds):
     swapped = {"a0": sounds["b0"], "a1": sounds["b1"], "b0": sounds["a0"], "b1": sounds["a1"]}
-    for quality in judge(SENTENCES, swapped, sounds, references(sounds), None).values():
+    for quality in measure_by_speaker(
+        SENTENCES, swapped, sounds, references(sounds), None
+    ).values():
         assert quality.other_similarity > quality.own_similarity
 
 
-def test_hearing_is_counted_by_speaker(sounds):
-    test = Listener({"first", "third"}, {"second", "third"})
-    found = judge(SENTENCES, sounds, sounds, references(sounds), test)
-    counts = {s: (q.asked, q.heard_sentences, q.heard_words) for s, q in found.items()}
+def test_intelligibility_is_counted_by_speaker(sounds):
+    test = FakeTest({"first", "third"}, {"second", "third"})
+    found = measure_by_speaker(SENTENCES, sounds, sounds, references(sounds), test)
+    counts = {
+        s: (q.sentences_tested, q.sentences_understood, q.words_understood)
+        for s, q in found.items()
+    }
     assert counts == {"spk000": (1, 1, 0), "spk001": (2, 1, 2)}
 
 
 def test_distortion_and_length(sounds, tmp_path):
-    spoken = dict(sounds)
+    speech = dict(sounds)
     for name, seconds in (("a0", 1.0), ("a1", 1.5)):
-        spoken[name] = tmp_path / f"short_{name}.wav"
-        write_wav(spoken[name], buzz(180, seconds), 16_000)
-    quality = judge(SENTENCES[:2], spoken, sounds, references(sounds), None)["spk000"]
+        speech[name] = tmp_path / f"short_{name}.wav"
+        write_wav(speech[name], buzz(180, seconds), 16_000)
+    quality = measure_by_speaker(SENTENCES[:2], speech, sounds, references(sounds), None)["spk000"]
     assert quality.length_ratio == pytest.approx(2.5 / 4)
     each = [
         mel_cepstral_distortion(buzz(180, seconds) / 32768, buzz(pitch) / 32768)
@@ -106,13 +115,18 @@ def test_distortion_and_length(sounds, tmp_path):
 def test_a_silent_voice_is_measured_as_badly_as_it_is(sounds, tmp_path):
     silent = tmp_path / "silent.wav"
     write_wav(silent, np.zeros(16_000, np.int16), 16_000)
-    quality = judge(SENTENCES[:1], {"a0": silent}, sounds, references(sounds), None)["spk000"]
+    quality = measure_by_speaker(SENTENCES[:1], {"a0": silent}, sounds, references(sounds), None)[
+        "spk000"
+    ]
     assert quality.own_similarity < 0.7 and quality.distortion > 10
 
 
 def test_one_speaker_has_no_other(sounds):
     known = {"spk000": references(sounds)["spk000"]}
-    assert judge(SENTENCES[:2], sounds, sounds, known, None)["spk000"].other_similarity is None
+    assert (
+        measure_by_speaker(SENTENCES[:2], sounds, sounds, known, None)["spk000"].other_similarity
+        is None
+    )
 
 
 def test_sentences_are_the_first_of_every_speaker_that_were_held_out(tmp_path):
@@ -129,7 +143,7 @@ def test_sentences_are_the_first_of_every_speaker_that_were_held_out(tmp_path):
 
 
 def test_before_and_recordings_are_measured_alike(folder, prepared, tmp_path):  # noqa: F811
-    """The base model as it is prepared speaks, and the recordings stand for themselves."""
+    """The fitted base model is measured in the same way as the recordings."""
     clips = tmp_path / "clips"
     (sentence,) = choose_sentences(folder / "dataset", 3)
     write_wav(clips / f"{sentence.clip}.wav", buzz(200, 1.0), 16_000)

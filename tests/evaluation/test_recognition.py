@@ -1,4 +1,4 @@
-"""The listener, on a voice that is in the repository: the demo's recordings."""
+"""The recogniser, on a voice that is in the repository: the demo's recordings."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.audio.decode import decode
-from lib.evaluation.recognition import Recogniser, _in_a_room
+from lib.evaluation.recognition import Recogniser, _add_pause_and_noise
 
 CORPUS = Path(__file__).resolve().parents[2] / "resources/demo/corpus"
 SENTENCES = {
@@ -41,13 +41,13 @@ def test_the_sentences_are_those_of_the_corpus():
         assert letters == sentence
 
 
-def test_it_hears_what_was_said(recogniser, recordings):
+def test_it_recognises_what_was_spoken(recogniser, recordings):
     candidates = list(SENTENCES.values())
-    heard = [recogniser.choose(recordings[name], candidates) for name in SENTENCES]
-    assert heard == [0, 1, 2]
+    chosen = [recogniser.choose(recordings[name], candidates) for name in SENTENCES]
+    assert chosen == [0, 1, 2]
 
 
-def test_it_hears_nothing_in_noise(recogniser):
+def test_it_recognises_nothing_in_noise(recogniser):
     noise = np.random.default_rng(0).normal(0, 3000, 32_000).astype(np.int16)
     assert recogniser.choose(noise, list(SENTENCES.values())) is None
 
@@ -64,8 +64,8 @@ def test_words_that_it_does_not_know_are_named(recogniser, recordings):
         recogniser.choose(recordings["demo_002.webm"], ["the cup", "zzyx qxv"])
 
 
-def test_the_room_adds_a_pause_and_faint_noise():
-    heard = _in_a_room(np.full(100, 1000, dtype=np.int16)).astype(float)
-    assert len(heard) == 100 + 2 * 4800
-    assert 4 < heard[:4800].std() < 12
-    assert abs(heard[4800:4900].mean() - 1000) < 10
+def test_a_pause_and_faint_noise_are_added():
+    padded = _add_pause_and_noise(np.full(100, 1000, dtype=np.int16)).astype(float)
+    assert len(padded) == 100 + 2 * 4800
+    assert 4 < padded[:4800].std() < 12
+    assert abs(padded[4800:4900].mean() - 1000) < 10

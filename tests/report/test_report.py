@@ -277,9 +277,9 @@ def test_chromium_plays_and_shows_it(run, tmp_path):
 
 MEASURED = {
     "sentences": 10,
-    "asked": 9,
-    "heard_sentences": 8,
-    "heard_words": 7,
+    "sentences_tested": 9,
+    "sentences_understood": 8,
+    "words_understood": 7,
     "own_similarity": 0.912,
     "other_similarity": 0.634,
     "distortion": 5.43,
@@ -289,8 +289,8 @@ MEASURED = {
 
 def test_quality_is_shown_before_and_after(run):
     run.names = {"spk001": "Anna"}
-    after = {"spk000": MEASURED, "spk001": MEASURED | {"heard_words": 9}}
-    before = {"spk000": MEASURED | {"heard_sentences": 2}, "spk001": MEASURED}
+    after = {"spk000": MEASURED, "spk001": MEASURED | {"words_understood": 9}}
+    before = {"spk000": MEASURED | {"sentences_understood": 2}, "spk001": MEASURED}
     words = write(run.write(), figures=False, quality={"before": before, "after": after})[1].words()
     assert "spk000 before 2 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
     assert "spk000 after 8 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
@@ -298,8 +298,15 @@ def test_quality_is_shown_before_and_after(run):
 
 
 def test_what_was_not_measured_is_left_empty(run):
-    unheard = {"asked": 0, "heard_sentences": None, "heard_words": None, "other_similarity": None}
-    words = write(run.write(), figures=False, quality={"after": {"spk000": MEASURED | unheard}})[1]
+    not_tested = {
+        "sentences_tested": 0,
+        "sentences_understood": None,
+        "words_understood": None,
+        "other_similarity": None,
+    }
+    words = write(run.write(), figures=False, quality={"after": {"spk000": MEASURED | not_tested}})[
+        1
+    ]
     assert "spk000 after 0.91 5.4 dB 1.07" in words.words()
 
 

@@ -106,7 +106,11 @@ def test_the_time_of_every_stage_is_told(results):
 def test_what_a_recogniser_understood_is_told(results):
     assert "Understood" not in describe_results(results)
     for what, counts in (("recordings", (9, 8)), ("before", (5, 4)), ("after", (9, 7))):
-        one = {"asked": 10, "heard_sentences": counts[0], "heard_words": counts[1]}
+        one = {
+            "sentences_tested": 10,
+            "sentences_understood": counts[0],
+            "words_understood": counts[1],
+        }
         write_json(results / f"quality/{what}.json", {"spk000": one, "spk001": one})
     lines = describe_results(results).splitlines()
     assert "Understood of 20 held-out sentences (one of 20; one word of 20):" in lines
@@ -116,7 +120,7 @@ def test_what_a_recogniser_understood_is_told(results):
 
 
 def test_without_a_recogniser_nothing_was_understood(results):
-    unheard = {"asked": 0, "heard_sentences": None, "heard_words": None}
+    not_tested = {"sentences_tested": 0, "sentences_understood": None, "words_understood": None}
     for what in ("recordings", "before", "after"):
-        write_json(results / f"quality/{what}.json", {"spk000": unheard})
+        write_json(results / f"quality/{what}.json", {"spk000": not_tested})
     assert "Understood" not in describe_results(results)

@@ -13,7 +13,7 @@ from transformers import VitsModel, VitsTokenizer
 from lib.base_model.record import BaseModel
 from lib.base_model.speaker_init import nearest_rows
 from lib.config.training import TrainingSettings
-from lib.evaluation.intelligibility import ListeningTest
+from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.recognition import Recogniser
 from lib.files import read_json
 from lib.synthesis.synthesizer import Synthesizer
@@ -63,13 +63,15 @@ def test_the_demo_goes_on_with_its_discriminator():
 def test_a_recogniser_understands_it(voice):
     """Sentences that were held out of its training, one in three of all voices' English ones."""
     learnt, held_out = zip(*map(invent_texts, ENGLISH), strict=True)
-    test = ListeningTest(Recogniser(), [text for part in (*learnt, *held_out) for text in part])
-    heard = [
-        test.hears_sentence(voice.synthesize(text, speaker.name).numpy(), text)
+    test = IntelligibilityTest(
+        Recogniser(), [text for part in (*learnt, *held_out) for text in part]
+    )
+    understood = [
+        test.recognises_sentence(voice.synthesize(text, speaker.name).numpy(), text)
         for speaker, texts in zip(ENGLISH, held_out, strict=True)
         for text in texts[::3]
     ]
-    assert np.mean(heard) >= 0.95
+    assert np.mean(understood) >= 0.95
 
 
 def test_a_voice_is_found_by_what_it_says(voice, tmp_path):
@@ -99,8 +101,8 @@ def test_its_figures_say_what_is_promised():
     quality = read_json(FOLDER / "quality.json")
     recordings, model = quality["recordings"], quality["model"]
     assert recordings.keys() == model.keys() == {v.name for v in VOICES}
-    asked = sum(found["asked"] for found in model.values())
-    for key, share in (("heard_sentences", 0.95), ("heard_words", 0.8)):
+    tested = sum(found["sentences_tested"] for found in model.values())
+    for key, share in (("sentences_understood", 0.95), ("words_understood", 0.8)):
         reached = sum(found[key] for found in recordings.values())
-        wanted = share * (asked if key == "heard_sentences" else reached)
+        wanted = share * (tested if key == "sentences_understood" else reached)
         assert sum(found[key] for found in model.values()) >= wanted

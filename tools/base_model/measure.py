@@ -1,4 +1,4 @@
-"""How well the base model speaks, in its own voices, what was held out of its training.
+"""Measure the base model's own voices on sentences that were held out of its training.
 
     python -m tools.base_model.measure --work /tmp/base
 
@@ -19,8 +19,14 @@ import torch
 
 from benchmarks.basics import print_table
 from lib.audio.wav import write_wav
-from lib.evaluation.intelligibility import ListeningTest, write_plainly
-from lib.evaluation.quality import Quality, Sentence, embed_speakers, judge, speak_all
+from lib.evaluation.intelligibility import IntelligibilityTest, normalise_transcript
+from lib.evaluation.quality import (
+    Quality,
+    Sentence,
+    embed_speakers,
+    measure_by_speaker,
+    synthesize_sentences,
+)
 from lib.evaluation.recognition import SAMPLE_RATE, Recogniser
 from lib.files import write_json
 from lib.report.sample_plots import plot_spectrograms
@@ -48,26 +54,26 @@ def read_held_out(folder: Path, scratch: Path) -> tuple[list[Sentence], dict[str
     return sentences, recorded
 
 
-def prepare_test(language: str) -> ListeningTest:
-    """Return a listening test about all that is ever said in a language."""
+def prepare_test(language: str) -> IntelligibilityTest:
+    """Return a test of intelligibility with all sentences of a language as candidates."""
     voices = [voice for voice in VOICES if voice.language == language]
     texts = [text for voice in voices for part in invent_texts(voice) for text in part]
     grammar = read_grammar(language)
-    words = {word for text in texts for word in write_plainly(text).split()}
+    words = {word for text in texts for word in normalise_transcript(text).split()}
     known = {word: grammar.pronounce(word) for word in sorted(words)} if grammar.sounds else None
-    return ListeningTest(Recogniser(known), texts)
+    return IntelligibilityTest(Recogniser(known), texts)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What was held out: sentences, their recordings and what the model makes of them, by clip."""
+    """Held-out sentences, and by clip their recordings and the model's speech."""
 
     sentences: list[Sentence]
     recorded: dict[str, Path]
-    spoken: dict[str, Path]
+    speech: dict[str, Path]
 
     def of(self, voice: str) -> list[Sentence]:
-        """Return what a voice says."""
+        """Return the sentences of a voice."""
         return [sentence for sentence in self.sentences if sentence.speaker == voice]
 
 
@@ -79,8 +85,8 @@ def measure(held_out: HeldOut) -> dict[str, dict[str, Quality]]:
     for language in sorted({voice.language for voice in VOICES}):
         test = prepare_test(language)
         own = [s for v in VOICES if v.language == language for s in held_out.of(v.name)]
-        for what, said in (("recordings", held_out.recorded), ("model", held_out.spoken)):
-            found[what] |= judge(own, said, held_out.recorded, references, test)
+        for what, speech in (("recordings", held_out.recorded), ("model", held_out.speech)):
+            found[what] |= measure_by_speaker(own, speech, held_out.recorded, references, test)
     return found
 
 
@@ -89,31 +95,34 @@ def draw_speech(held_out: HeldOut, path: Path) -> None:
     examples = []
     for name in _DRAWN:
         sentence = held_out.of(name)[0]
-        sentences = [(sentence.text, held_out.spoken[sentence.clip])]
+        sentences = [(sentence.text, held_out.speech[sentence.clip])]
         examples.append(Example(name, sentences, {"clip": sentence.clip}))
     plot_spectrograms(examples, next(iter(held_out.recorded.values())).parent, {}, path)
 
 
 def print_quality(found: dict[str, dict[str, Quality]]) -> None:
-    """Print a table: for every voice what the recogniser heard, likeness, distortion, length."""
+    """Print a table of the figures of every voice, recordings and model."""
     rows = []
     for name in found["recordings"]:
         for what, qualities in found.items():
             q = qualities[name]
-            heard = [f"{count} of {q.asked}" for count in (q.heard_sentences, q.heard_words)]
+            understood = [
+                f"{count} of {q.sentences_tested}"
+                for count in (q.sentences_understood, q.words_understood)
+            ]
             rows.append(
                 [
                     name,
                     what,
-                    *heard,
+                    *understood,
                     q.own_similarity,
                     q.other_similarity,
                     q.distortion,
                     q.length_ratio,
                 ]
             )
-    header = ["voice", "what is heard", "right of 20", "right word of 20", "like its recordings"]
-    print_table([*header, "like another's", "distortion (dB)", "length"], rows)
+    header = ["voice", "speech", "right of 20", "right word of 20", "own similarity"]
+    print_table([*header, "other similarity", "distortion (dB)", "length"], rows)
 
 
 def main() -> None:
@@ -126,9 +135,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         sentences, recorded = read_held_out(arguments.work / "corpus/held_out", scratch)
-        (scratch / "spoken").mkdir()
-        spoken = speak_all(Synthesizer(arguments.model), sentences, scratch / "spoken")
-        held_out = HeldOut(sentences, recorded, spoken)
+        (scratch / "speech").mkdir()
+        speech = synthesize_sentences(Synthesizer(arguments.model), sentences, scratch / "speech")
+        held_out = HeldOut(sentences, recorded, speech)
         found = measure(held_out)
         draw_speech(held_out, arguments.model / "speech.svg")
     plot_losses(read_curves(arguments.work / "run/tensorboard"), arguments.model / "learning.svg")
