@@ -1,1 +1,1 @@
-"""Normalises transcripts and audits them against a vocabulary."""
+"""Normalise transcripts, plan the vocabulary, and write texts for a tokenizer."""

@@ -1,4 +1,4 @@
-"""Say what is trained of a text: ``python -m lib.text results/fetched_base "5 cafés & more"``."""
+"""Plan the text of transcripts: ``python -m lib.text results/fetched_base "5 cafés & more"``."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from lib.text.plan import plan_text, read_new_letters, read_planned_texts
 
 
 def main(line: Sequence[str] | None = None) -> None:
-    """Say what a base model is trained on of a text, and which letters would be new to it."""
+    """Show the text that a base model is trained on for a transcript, and the letters new to it."""
     parser = make_parser("text", main.__doc__)
     parser.add_argument("base", type=Path, help="folder of a base model with its tokenizer")
     parser.add_argument("texts", nargs="+", metavar="text", help="transcript")

@@ -1,4 +1,4 @@
-"""What stands in a transcript and is not spoken: notes in brackets, markup, escapes."""
+"""Parts of a transcript that are not spoken: notes in brackets, markup, escapes."""
 
 import re
 from html.entities import html5
@@ -24,8 +24,8 @@ _ANNOTATION = re.compile(
 def find_annotations(text: str) -> list[str]:
     r"""Return the parts of a text that are probably not spoken, in order.
 
-    Brackets with what is in them, `*laughs*`, `_laughs_`, addresses of the web, HTML entities,
-    escapes as `\n` that a program left, and notes of music.
+    These are brackets with their content, `*laughs*`, `_laughs_`, web addresses, HTML entities,
+    escapes that a program left, as `\n`, and musical notes.
     """
     found = [match[0] for match in _ANNOTATION.finditer(text)]
     return [part for part in found if part[0] != "&" or _is_entity(part)]

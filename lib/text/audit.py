@@ -1,4 +1,4 @@
-"""The table that tells what became of every character of the transcripts."""
+"""The table of all characters of the transcripts, with the treatment of each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,14 +17,14 @@ def write_audit(
     table: Path,
     language: str = "",
 ) -> None:
-    """Write one row per character, those that the base did not know first.
+    """Write a table with one row per character, beginning with those unknown to the base.
 
     Parameters
     ----------
     plan
-        What was decided for `texts` and `vocab`.
+        The plan that was made for `texts` and `vocab`.
     lowercase
-        Whether the tokenizer lowers.
+        Whether the tokenizer converts to lower case.
     language
         ISO 639 code, for lower case.
     """
@@ -36,7 +36,7 @@ def write_audit(
 
 
 def _describe(use: CharacterUse, plan: VocabularyPlan) -> str:
-    # The user's mapping goes before everything, known characters included.
+    # The user's mapping has precedence, also over known characters.
     written = (plan.replaced | plan.mapped).get(use.character)
     if written is not None:
         return f"written as '{written}'" if written else "left out"

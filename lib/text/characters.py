@@ -1,15 +1,15 @@
-"""Characters of one meaning: which of them a vocabulary knows, and how the others are written.
+"""Characters with the same meaning, and how unknown ones are written with known ones.
 
-Word processors and phones put U+2019 where a vocabulary has U+0027, scanners leave ligatures, and
-East Asian keyboards wide letters. A reader sees the same text.
+Word processors and phones write U+2019 where a vocabulary has U+0027. Scanners write ligatures, and
+East Asian keyboards write wide letters. For a reader the text is the same.
 """
 
 import unicodedata
 from collections.abc import Container, Iterator, Mapping
 from itertools import combinations
 
-# Marks that stand for one another, the usual one first. After Unicode's confusable characters
-# (UTS 39), without those that are tones, stress or letters of another script.
+# Marks with the same meaning, with the usual one first. They are Unicode's confusable characters
+# (UTS 39) without those that are tones, stress or letters of another script.
 APOSTROPHES = (
     "'\u2019\u02bc\u2018\u02bb\u201b\u02bd`\u00b4\u2032\u2035\uff07\uff40\u02b9\u02be\u02bf"
     "\u201a\u2039\u203a\u275b\u275c\u02ee\ua78c\ua78b\u055a\u05f3\u0384\u1fbd\u1fbf\u1fef\u1ffd\u07f4\u07f5"
@@ -21,21 +21,21 @@ QUOTATION_MARKS = (
 )
 HYPHENS = "-\u2010\u2011\u2043\ufe63\uff0d\u058a\u05be"
 MARKS = (APOSTROPHES, QUOTATION_MARKS, HYPHENS)
-# Between two letters they are hyphens, elsewhere pauses.
+# Between two letters these are hyphens, elsewhere pauses.
 DASHES = "\u2012\u2013\u2014\u2015\u2212\ufe58\u00ad\u02d7\u207b"
 
-# Kinds of compatibility forms (UAX 44) that are another look of the same letters.
+# Kinds of compatibility forms (UAX 44) that differ from a letter only in their look.
 _LOOKS = frozenset("<wide> <narrow> <font> <initial> <medial> <final> <isolated> <small>".split())
 _ENCLOSED = frozenset(("<circle>", "<square>"))
 _PRESENTATION_FORMS = range(0xFB00, 0xFB50)
-# Letters that no table of Unicode takes apart, as they are spelled without them.
+# Letters that Unicode does not decompose, and their usual spelling with other letters.
 _SPELLED = {"æ": "ae", "œ": "oe", "ı": "i", "ȷ": "j"}
 
 
 def name_character(character: str) -> str:
-    """Return a character; where it shows nothing by itself, its number and name.
+    """Return a character, or its number and name if it cannot be seen by itself.
 
-    Joiners, marks and the like, and letters that only modify others: `U+0640 ARABIC TATWEEL`.
+    Joiners and marks cannot, nor can letters that only modify others: `U+0640 ARABIC TATWEEL`.
     """
     category = unicodedata.category(character)
     if category[0] in "LNPS" and category != "Lm":
@@ -45,7 +45,7 @@ def name_character(character: str) -> str:
 
 
 def find_known_mark(character: str, vocab: Container[str]) -> str | None:
-    """Return the mark of a vocabulary that means the same; None where there is none."""
+    """Return the mark of a vocabulary with the same meaning; None if there is none."""
     for marks in MARKS:
         if character in marks:
             return next((mark for mark in marks if mark in vocab), None)
@@ -53,7 +53,7 @@ def find_known_mark(character: str, vocab: Container[str]) -> str | None:
 
 
 def join_words(text: str, vocab: Container[str]) -> str:
-    """Write dashes between two letters as the hyphen that a vocabulary knows."""
+    """Write dashes between two letters as the hyphen of a vocabulary, if it has one."""
     hyphen = next((mark for mark in HYPHENS + DASHES if mark in vocab), None)
     if hyphen is None:
         return text
@@ -70,24 +70,24 @@ def _is_dash(character: str) -> bool:
 
 
 def respell(text: str, respellings: Mapping[str, str]) -> str:
-    """Write sequences as `find_respellings` says."""
+    """Replace the sequences that `find_respellings` returns."""
     for sequence, character in respellings.items():
         text = text.replace(sequence, character)
     return text
 
 
 def find_respellings(vocab: Mapping[str, int]) -> dict[str, str]:
-    """Return what composition makes of characters of a vocabulary that it does not leave alone.
+    """Return the composed forms of those characters of a vocabulary that composition changes.
 
-    Composition takes apart some letters (U+0958) and exchanges others (U+212B): a vocabulary that
-    has them is to find them all the same.
+    Composition decomposes some letters (U+0958) and replaces others (U+212B). A vocabulary may have
+    such letters, and they must be found in composed texts.
     """
     composed = {unicodedata.normalize("NFC", c): c for c in vocab if len(c) == 1}
     return {form: c for form, c in composed.items() if form != c and form not in vocab}
 
 
 def find_spelling(character: str, vocab: Container[str]) -> str | None:
-    """Return the canonical equal of a character whose parts are all known, if any."""
+    """Return a canonically equal spelling of a character with known parts; None without one."""
     base, *marks = unicodedata.normalize("NFD", character)
     if not marks:
         return None
@@ -97,17 +97,17 @@ def find_spelling(character: str, vocab: Container[str]) -> str | None:
             rest = [mark for n, mark in enumerate(marks) if n not in chosen]
             spelling = composed + "".join(rest)
             if len(composed) == 1 and all(part in vocab for part in spelling):
-                # Marks of one place cannot change theirs.
+                # The order of marks at the same place cannot change.
                 if unicodedata.normalize("NFC", spelling) == character:
                     return spelling
     return None
 
 
 def write_out(character: str) -> str | None:
-    """Return the letters that a compatibility form is another look of; None for other characters.
+    """Return the letters of a compatibility form that differs only in look; None for others.
 
-    Superscripts, fractions and units are not: they are letters of some spellings, or read
-    otherwise than they are written.
+    Superscripts, fractions and units are others: some spellings use them as letters, or they are
+    not read as they are written.
     """
     kind = unicodedata.decomposition(character).split(" ")[0]
     plain = unicodedata.normalize("NFKC", character)
@@ -117,9 +117,9 @@ def write_out(character: str) -> str | None:
 
 
 def spell_with_known(character: str, vocab: Container[str]) -> str | None:
-    """Return other letters of a compatibility form or a double letter, where all are known."""
+    """Return the letters of a compatibility form or a double letter; None if any is unknown."""
     forms: Iterator[str] = iter((character.casefold(), unicodedata.normalize("NFKC", character)))
-    # A capital is no other look of its small letter where the tokenizer tells them apart.
+    # A capital is not replaced by its small letter if the tokenizer distinguishes them.
     shortest = 1 if character == character.lower() else 2
     wanted = unicodedata.category(character)[0]
     if wanted not in "LP":
@@ -134,6 +134,6 @@ def spell_with_known(character: str, vocab: Container[str]) -> str | None:
 
 
 def spell_nearest(character: str, vocab: Container[str]) -> str | None:
-    """Return the letters that a letter is spelled with where it is not at hand."""
+    """Return the usual spelling of a letter with others, all known; None without one."""
     spelled = _SPELLED.get(character.lower())
     return spelled if spelled and all(part in vocab for part in spelled) else None

@@ -1,6 +1,6 @@
-"""How a text is written for a voice before its tokenizer sees it: in training as in speech.
+"""The text processing before a voice's tokenizer, the same in training and in synthesis.
 
-A trained model carries it as ``text.json``, since plain tokenizers know nothing of it.
+A trained model has its settings as ``text.json``, because they are unknown to plain tokenizers.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,7 @@ from typing import Any
 from lib.files import read_json, write_json
 from lib.text.normalise import normalise_text
 from lib.text.numbers import NumberWriter
-from lib.text.pinyin import write_pinyin
-from lib.text.romanise import romanise
+from lib.text.romanise import romanise, write_pinyin
 from lib.text.vocabulary import plan_vocabulary, replace_characters
 
 FILE = "text.json"
@@ -20,23 +19,23 @@ FILE = "text.json"
 
 @dataclass(frozen=True)
 class TextFrontend:
-    """Numbers written out, the user's replacements, then another script where one is asked for."""
+    """Writes numbers out, applies the user's replacements, and changes the script if asked to."""
 
     mapping: dict[str, str] = field(default_factory=dict)
-    """Characters, and what to write for them."""
+    """Characters and their replacements."""
     han_to_pinyin: bool = False
     romanised: bool = False
-    """Whether the base reads what `uroman` makes of a text."""
+    """Whether the base reads text that is romanised with `uroman`."""
     language: str = ""
-    """ISO 639 code: decides lower case, and how numbers are read."""
+    """ISO 639 code, on which lower case and the reading of numbers depend."""
     write_numbers: bool = False
     """Whether num2words writes numbers out."""
     number_words: dict[str, str] = field(default_factory=dict)
-    """The user's table of numbers, and how they are read."""
+    """The user's table of numbers and their readings."""
 
     @classmethod
     def from_config(cls, text: Mapping[str, Any], language: str, romanised: bool) -> "TextFrontend":
-        """Return that of a configuration's section `text`."""
+        """Return the frontend of a configuration's section `text`."""
         return cls(
             mapping=dict(text["mapping"]),
             han_to_pinyin=text["han_to_pinyin"],
@@ -48,28 +47,28 @@ class TextFrontend:
 
     @classmethod
     def read(cls, directory: Path) -> "TextFrontend":
-        """Read that of a model; one that has none writes texts as they are."""
+        """Read the frontend of a model; if it has none, one that changes no text is returned."""
         path = directory / FILE
         return cls(**read_json(path)) if path.is_file() else cls()
 
     def save(self, directory: Path) -> None:
-        """Write it beside a model."""
+        """Write the settings into a model's folder."""
         write_json(directory / FILE, asdict(self))
 
     @property
     def numbers(self) -> NumberWriter:
-        """What writes its numbers out."""
+        """The writer of numbers."""
         return NumberWriter(self.language, self.write_numbers, self.number_words)
 
     @property
     def transliterates(self) -> bool:
-        """Whether it changes the script."""
+        """Whether the script is changed."""
         return self.han_to_pinyin or self.romanised
 
     def prepare(self, texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return texts as `plan_vocabulary` takes them, and the replacements that are left to it.
+        """Return texts for `plan_vocabulary`, and the replacements that it has to make.
 
-        Where the script changes, they have to be made before.
+        If the script is changed, the replacements are made before, and none is left.
         """
         if self.transliterates:
             return self.transliterate(texts), {}
@@ -94,8 +93,8 @@ class TextFrontend:
         Returns
         -------
         tuple
-            The text, and the letters and digits that the voice does not know and leaves out. A
-            character that it does not know is written with the nearest that it does, if any.
+            The text, and the letters and digits that are left out. An unknown character is
+            written with the most similar known one, and left out if there is none.
         """
         texts, mapping = self.prepare({"": text})
         plan = plan_vocabulary(texts, vocabulary, "map", mapping, lowercase, language=self.language)

@@ -1,4 +1,4 @@
-"""One spelling for one text: Unicode forms, whitespace, invisible characters."""
+"""Normalisation of Unicode forms, whitespace and invisible characters."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -6,11 +6,11 @@ from functools import cache
 
 # Zero-width joiners are part of the spelling of Persian, Hindi and other languages.
 JOINERS = "\u200c\u200d"
-# Names of letters of scripts that do not; there they come from emoji, or from nowhere.
+# Beginnings of the Unicode names of letters in scripts that do not use joiners.
 UNJOINED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")
-# Look like spaces, though Unicode calls them letters or symbols.
+# These look like spaces, but have Unicode categories of letters or symbols.
 BLANKS = "\u2800\u3164\uffa0"
-# Default ignorable characters that are marks: selectors of variants, and the grapheme joiner.
+# Default ignorable characters that are marks: variation selectors and the grapheme joiner.
 SELECTORS = (
     range(0xFE00, 0xFE10),
     range(0xE0100, 0xE01F0),
@@ -19,26 +19,26 @@ SELECTORS = (
     range(0x17B4, 0x17B6),
 )
 
-# Digits and other numbers; symbols of currency, mathematics and others; what has no meaning to all.
+# Unicode categories of digits and other numbers; of currency, mathematical and other symbols; of
+# private and unassigned characters.
 NON_VERBALISED = ("Nd", "Nl", "No", "Sc", "Sm", "So", "Co", "Cn")
-# Unicode calls these punctuation, but they are read as words.
+# These have Unicode categories of punctuation, but they are read as words.
 VERBALISED_PUNCTUATION = "#%&@§‰٪"
 
 
 def normalise_text(text: str) -> str:
-    """Return the text as it goes into training.
+    """Return a text in canonical composition (NFC), without invisible characters.
 
-    Canonical composition (NFC), every run of whitespace one space, none at the ends, no control
-    or invisible characters: what a reader sees does not change. Of an emoji nothing stays but the
-    symbol itself.
+    Every run of whitespace becomes one space, and none is left at the ends. Control characters are
+    removed, and so are the joiners and selectors of emoji. The text looks the same to a reader.
     """
-    if any(map(_needs_care, set(text))):
+    if any(map(_may_be_invisible, set(text))):
         text = _keep_visible(text)
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @cache
-def _needs_care(character: str) -> bool:
+def _may_be_invisible(character: str) -> bool:
     return character in BLANKS + JOINERS or _is_invisible(character)
 
 
@@ -56,10 +56,10 @@ def _keep_visible(text: str) -> str:
 
 
 def text_key(text: str) -> str:
-    """Return what two transcripts have in common that are read aloud alike.
+    """Return a key that is equal for transcripts that are read aloud alike.
 
-    Case, punctuation, symbols and whitespace do not count. A text of nothing but punctuation is
-    its own key.
+    Case, punctuation, symbols and whitespace are ignored. A text of punctuation alone is its own
+    key.
     """
     normal = normalise_text(text)
     # Canonical caseless matching (Unicode 3.13): decompose, fold, compose.
@@ -70,15 +70,15 @@ def text_key(text: str) -> str:
 
 
 def find_non_verbalised(text: str, replaced: Collection[str]) -> str:
-    """Return the non-verbalised symbols of a text, in order: those that have no one reading.
+    """Return the non-verbalised symbols of a text in order, which have more than one reading.
 
-    "5" is five, fifth or fünf, "%" a word in every language. Modifier symbols are no words: "`" is
-    often an apostrophe, and "˥" a tone.
+    "5" is read as five, fifth or fünf, and "%" as another word in every language. Modifier symbols
+    are not among them, because "`" is often an apostrophe and "˥" a tone.
 
     Parameters
     ----------
     replaced
-        Characters that the user's mapping writes out.
+        Characters that the user's mapping replaces.
     """
     known = {normalise_text(character) for character in replaced}
     known |= {character.lower() for character in known}
@@ -86,15 +86,16 @@ def find_non_verbalised(text: str, replaced: Collection[str]) -> str:
         c
         for c in normalise_text(text)
         if (unicodedata.category(c) in NON_VERBALISED or c in VERBALISED_PUNCTUATION)
-        # A wide digit is written as the plain one.
+        # A wide digit is replaced like the plain one.
         and not {c, c.lower(), unicodedata.normalize("NFKC", c)} & known
     )
 
 
 def _is_invisible(character: str) -> bool:
-    """Tell what shows nothing by itself: controls, formatting, halves of surrogate pairs.
+    """Return whether a character cannot be seen by itself.
 
-    Variation selectors choose how another character looks, and enclosing marks draw around it.
+    These are control and formatting characters and halves of surrogate pairs. Variation selectors
+    and enclosing marks are among them, because they only change the look of another character.
     """
     if character.isspace():
         return False
@@ -103,7 +104,7 @@ def _is_invisible(character: str) -> bool:
 
 
 def _joins(before: Sequence[str], after: str) -> bool:
-    """Whether a joiner is part of a spelling: between letters of a script that uses it."""
+    """Return whether a joiner is between two letters of a script that uses joiners."""
     ends = [before[-1] if before else "", after[:1]]
     if not all(end and unicodedata.category(end)[0] in "LM" for end in ends):
         return False

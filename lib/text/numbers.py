@@ -1,4 +1,4 @@
-"""Numbers written out: by the user's table, else by num2words for the languages it knows."""
+"""Numbers in words, by the user's table or by num2words for the languages that it knows."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-# num2words has ISO 639-1 codes; language codes here are mostly those of ISO 639-3.
+# num2words uses ISO 639-1 codes. The configuration mostly has codes of ISO 639-3.
 LANGUAGES = {
     **{"amh": "am", "ara": "ar", "arb": "ar", "aze": "az", "azj": "az", "bel": "be", "ben": "bn"},
     **{"cat": "ca", "che": "ce", "ces": "cs", "cym": "cy", "dan": "da", "deu": "de", "eng": "en"},
@@ -17,9 +17,10 @@ LANGUAGES = {
     **{"slk": "sk", "slv": "sl", "srp": "sr", "swe": "sv", "tel": "te", "tet": "tet", "tgk": "tg"},
     **{"tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi"},
 }
-# Without a leading zero, and no three digits after a separator: that may mean thousands.
+# Numbers without a leading zero, and without three digits after a separator, which may be
+# thousands.
 _PLAIN = re.compile(r"0|[1-9]\d*|\d+[.,](?:\d{1,2}|\d{4,})")
-_MAX_DIGITS = 15  # more are read digit by digit, as numbers of telephones are
+_MAX_DIGITS = 15  # longer numbers are read digit by digit, like telephone numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class NumberWriter:
     Attributes
     ----------
     language
-        ISO 639 code; decides what num2words writes.
+        ISO 639 code of the language for num2words.
     by_library
-        Whether num2words is asked.
+        Whether num2words is used.
     words
-        The user's table: what is between spaces, without punctuation at its ends, and how it is
-        read. It comes first.
+        The user's table of words, without punctuation at their ends, and their readings. It has
+        precedence over num2words.
     """
 
     language: str = ""
@@ -42,10 +43,10 @@ class NumberWriter:
     words: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, text: str) -> str:
-        """Write out the numbers that have one reading; the rest stays as it is.
+        """Write out the numbers that have a single reading.
 
-        Dates, times, ordinals, sums of money and what may be thousands stay: nothing tells how
-        they are read, unless the table does.
+        Dates, times, ordinals, sums of money and numbers with possible thousands separators stay as
+        they are, unless the table has them.
         """
         if not self.words and not self.by_library:
             return text
@@ -59,10 +60,10 @@ class NumberWriter:
         start, end = _find_core(word)
         core, after = word[start:end], word[end:]
         written = self.words.get(core)
-        # "am 5. Mai": a point within a sentence makes an ordinal in many languages.
+        # As in "am 5. Mai", a point within a sentence marks an ordinal in many languages.
         ordinal = after.startswith(".") and not is_last and not self.language.startswith("en")
         if written is None and self.by_library and not ordinal and _PLAIN.fullmatch(core):
-            written = _ask_library(core, _library_code(self.language))
+            written = _convert_by_library(core, _library_code(self.language))
         return word if written is None else word[:start] + written + after
 
 
@@ -78,8 +79,8 @@ def _library_code(language: str) -> str:
 
 
 @cache
-def _ask_library(number: str, code: str) -> str | None:
-    """Return a number in words; None for a language or a number that num2words does not know."""
+def _convert_by_library(number: str, code: str) -> str | None:
+    """Return a number in words; None if num2words does not know the language or the number."""
     from num2words import CONVERTER_CLASSES, num2words
 
     if code not in CONVERTER_CLASSES or sum(c.isdigit() for c in number) > _MAX_DIGITS:

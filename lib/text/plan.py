@@ -1,9 +1,10 @@
-"""Settles what is trained of every transcript, before anything is asked of the recordings.
+"""The text plan: the text that is trained for every transcript, and the vocabulary.
 
-The result is a folder with a tokenizer that knows every character of the texts, and beside it
-``texts.tsv`` (what is trained of each transcript, or why nothing is), ``vocabulary.tsv`` (every
-character of the transcripts and what becomes of it), ``letters.json`` (each new letter with the
-known ones that it starts from) and ``text.json`` (how the voice writes a text, see `TextFrontend`).
+It does not depend on the recordings. The result is a folder with a tokenizer that knows every
+character of the texts. Beside it are ``texts.tsv`` (the text that is trained for each transcript,
+or the reason why there is none), ``vocabulary.tsv`` (every character of the transcripts and its
+treatment), ``letters.json`` (each new letter with the known ones that it starts from) and
+``text.json`` (the settings of the voice's `TextFrontend`).
 """
 
 import logging
@@ -29,20 +30,22 @@ LETTERS_FILE = "letters.json"
 
 @dataclass(frozen=True, slots=True)
 class PlannedText:
-    """What is trained of one transcript.
+    """The text that is trained for one transcript.
 
     Attributes
     ----------
+    clip
+        Id of the clip.
     text
-        Of characters that the tokenizer knows; "" where nothing can be trained.
+        Text of characters that the tokenizer knows; "" if nothing can be trained.
     tokens
-        Its tokens, with the blanks between them.
+        Number of its tokens, with the blanks between them.
     non_verbalised
-        Digits and symbols of the transcript that nobody said how to read.
+        Digits and symbols of the transcript for which no reading is given.
     reason
-        Why nothing can be trained, in one word; "" where it can.
+        Reason why nothing can be trained, in one word; "" if the text can be.
     detail
-        The same in a sentence.
+        The reason in a sentence.
     """
 
     clip: str
@@ -60,29 +63,29 @@ def plan_text(
     language: str,
     output: Path,
 ) -> None:
-    """Plan the texts of all clips and the vocabulary that writes them.
+    """Plan the texts of all clips and the vocabulary for them.
 
     Parameters
     ----------
     transcripts
-        As they were given, by clip.
+        Transcripts of the source, by clip.
     base
         Folder of the base model, whose tokenizer is extended.
     policy
         Configuration section `text`.
     language
-        ISO 639 code of the language spoken; "" where it is not known.
+        ISO 639 code of the language spoken; "" if it is not known.
     output
         Folder to write.
     """
-    # Its import takes seconds, which those who only read a plan should not wait for.
+    # Its import takes seconds, and reading a plan does not need it.
     from transformers import VitsTokenizer
 
     tokenizer = VitsTokenizer.from_pretrained(base)
     texts = {clip: normalise_text(text) for clip, text in transcripts.items()}
-    spoken = {clip: text for clip, text in texts.items() if any(map(str.isalnum, text))}
+    with_words = {clip: text for clip, text in texts.items() if any(map(str.isalnum, text))}
     frontend = TextFrontend.from_config(policy, language, tokenizer.is_uroman)
-    written, mapping = frontend.prepare(spoken)
+    written, mapping = frontend.prepare(with_words)
     plan = plan_vocabulary(
         written,
         tokenizer.encoder,
@@ -103,14 +106,14 @@ def plan_text(
         tokenizer = VitsTokenizer.from_pretrained(directory)
         rows = []
         for clip, text in sorted(texts.items()):
-            unread = find_non_verbalised(frontend.numbers.write(text), policy["mapping"])
+            non_verbalised = find_non_verbalised(frontend.numbers.write(text), policy["mapping"])
             if clip in plan.texts:
                 trained = plan.texts[clip]
                 tokens = len(tokenizer(trained).input_ids)
-                rows.append(PlannedText(clip, trained, tokens, unread))
+                rows.append(PlannedText(clip, trained, tokens, non_verbalised))
             else:
                 reason, detail = _explain(transcripts[clip], plan.rejected.get(clip))
-                rows.append(PlannedText(clip, "", 0, unread, reason, detail))
+                rows.append(PlannedText(clip, "", 0, non_verbalised, reason, detail))
         write_table(
             directory / TEXTS_FILE, _columns(), (map(one_line, astuple(row)) for row in rows)
         )
@@ -123,13 +126,13 @@ def plan_text(
 
 
 def read_planned_texts(directory: Path) -> dict[str, PlannedText]:
-    """Read what is trained of every transcript, by clip."""
+    """Read the planned text of every transcript, by clip."""
     rows = read_table(directory / TEXTS_FILE, _columns())
     return {row["clip"]: PlannedText(**{**row, "tokens": int(row["tokens"])}) for row in rows}
 
 
 def read_new_letters(directory: Path) -> dict[str, list[str]]:
-    """Read each new letter, in the order of their ids, with those that it starts from."""
+    """Read the new letters in the order of their ids, with the letters that each starts from."""
     return read_json(directory / LETTERS_FILE)
 
 
@@ -138,7 +141,7 @@ def _columns() -> list[str]:
 
 
 def _explain(transcript: str, offending: str | None) -> tuple[str, str]:
-    """Say why nothing of a transcript can be trained."""
+    """Return reason and detail for a transcript of which nothing can be trained."""
     if offending is None:
         return "missing_text", f"the transcript {transcript!r} has no letter or digit"
     if offending:

@@ -1,17 +1,17 @@
-"""Refuses transcripts in a script that the base model does not read."""
+"""A check that the base model reads the script of the transcripts."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
 
 from lib.text.characters import find_known_mark, spell_with_known, write_out
 from lib.text.normalise import normalise_text
-from lib.text.pinyin import has_han
+from lib.text.romanise import has_han
 
 _SHOWN = 12
 
 
 class ScriptError(ValueError):
-    """The transcripts are written in letters that the base does not know."""
+    """Too many letters of the transcripts are unknown to the base."""
 
 
 def check_script(
@@ -23,18 +23,20 @@ def check_script(
 ) -> None:
     """Compare the letters of the transcripts with those that a base reads.
 
-    Letters that it does not know can be added, but a voice that knows none of them has nothing to
-    start from: it would be trained for days towards silence.
+    Unknown letters can be added to a base. But if it knows hardly any letter of the transcripts,
+    the training starts from nothing and gives no intelligible speech.
 
     Parameters
     ----------
     known
-        Characters of the base's vocabulary; capitals of known letters count as known. None, where
-        they are not known or any script is read, refuses nothing.
+        Characters of the base's vocabulary; capitals of known letters count as known. With None
+        nothing is checked, because the vocabulary is unknown or the base reads any script.
     max_unknown_share
-        Of all letters, by occurrence.
+        Largest share of unknown letters in all letters of the texts.
+    base
+        Name of the base, for the message.
     han_to_pinyin
-        Whether Han characters will be written otherwise; then nothing is said of them.
+        Whether Han characters will be written as pinyin; then they are not counted.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def check_script(
 
 
 def _is_read(letter: str, known: set[str]) -> bool:
-    """Whether a base reads a letter, also as a capital or in another look, such as a wide one."""
+    """Return whether a base knows a letter, also as its capital or its wide form."""
     if letter in known or find_known_mark(letter, known):
         return True
     forms = (letter.lower(), (write_out(letter) or letter).lower())

@@ -1,7 +1,7 @@
-"""Which characters a tokenizer knows, and what to do about the others.
+"""The vocabulary of a tokenizer, and the treatment of characters that it does not know.
 
-`VitsTokenizer` drops a character that it does not know without a word, and the voice then learns
-to say something that is not written. Here it is on record what becomes of each.
+`VitsTokenizer` drops an unknown character without a message, so that a voice would learn sounds
+that are not in its text. Here the treatment of each character is planned and recorded.
 """
 
 import unicodedata
@@ -23,7 +23,7 @@ from lib.text.characters import (
 from lib.text.normalise import JOINERS, normalise_text
 
 POLICIES = ("extend", "map", "reject")
-TATWEEL = "\u0640"  # stretches a word, and is no letter of it
+TATWEEL = "\u0640"  # it stretches a word and is not a letter
 
 __all__ = [
     "POLICIES",
@@ -45,13 +45,13 @@ class CharacterUse:
     Attributes
     ----------
     character
-        As the tokenizer sees it, in lower case if it lowers.
+        The character for the tokenizer, in lower case if it converts to that.
     name
         Its Unicode name.
     count
-        How often it occurs.
+        Number of times that it occurs.
     clips
-        In how many clips.
+        Number of clips in which it occurs.
     known
         Whether the vocabulary has it.
     """
@@ -65,33 +65,29 @@ class CharacterUse:
 
 @dataclass(frozen=True, slots=True)
 class VocabularyPlan:
-    """How texts and vocabulary are brought together.
+    """The vocabulary to train with, and the texts written in it.
 
     Attributes
     ----------
     vocab
-        The vocabulary to train with: all old ids as they were, new ones after them.
+        The vocabulary to train with. Old characters keep their ids, and new ones have the next.
     added
-        Each new character, with the ids of known characters to start its embedding from, nearest
-        first; none where nothing is related.
+        The new characters, each with the ids of known characters that its embedding starts from,
+        the most similar first; empty if none is related.
     mapped
-        Each character of the texts that the user's mapping replaces, and by what.
+        Characters of the texts that the user's mapping replaces, with their replacements.
     replaced
-        Each other unknown character that is written otherwise, and how ("" leaves it out).
-    replaced_counts
-        How often.
+        Other unknown characters that are replaced, with their replacements ("" leaves one out).
     texts
-        Text of every clip that is left, of characters in `vocab` alone: the tokenizer drops none.
+        Text of every clip that is not rejected, of characters in `vocab` alone.
     rejected
-        Clips that cannot be written, with the characters that stand against it ("" where the text
-        has nothing left to say).
+        Clips that cannot be written, with the unknown characters ("" if no text is left).
     """
 
     vocab: dict[str, int]
     added: dict[str, tuple[int, ...]] = field(default_factory=dict)
     mapped: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
-    replaced_counts: dict[str, int] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
 
@@ -99,7 +95,7 @@ class VocabularyPlan:
 def prepare_texts(
     texts: Mapping[str, str], vocab: Mapping[str, int], lowercase: bool = True, language: str = ""
 ) -> dict[str, str]:
-    """Return texts as the tokenizer is to see them, before unknown characters are dealt with."""
+    """Return texts normalised for the tokenizer; unknown characters are not yet replaced."""
     respellings = find_respellings(vocab)
     return {
         clip: respell(lower_text(normalise_text(text), vocab, lowercase, language), respellings)
@@ -113,7 +109,7 @@ def audit_characters(
     lowercase: bool = True,
     language: str = "",
 ) -> list[CharacterUse]:
-    """Count every character of the transcripts, the unknown ones first, then by count."""
+    """Count every character of the transcripts; sort them unknown first, then by count."""
     counts: Counter[str] = Counter()
     clips: Counter[str] = Counter()
     for text in prepare_texts(texts, vocab, lowercase, language).values():
@@ -136,12 +132,16 @@ def plan_vocabulary(
     new_letters: Mapping[str, str] | None = None,
     language: str = "",
 ) -> VocabularyPlan:
-    """Decide what becomes of every character that the vocabulary does not have.
+    """Plan the treatment of every character that the vocabulary does not have.
 
-    In this order: what `mapping` says; a mark of the same meaning that is known; another spelling
-    of the same character, where all parts are known; compatibility forms are written out;
-    punctuation and symbols are left out, as in the texts that MMS voices were trained on; then
-    the policy.
+    The rules are tried in this order:
+
+    1. A character in `mapping` is replaced.
+    2. A mark is written as a known mark with the same meaning.
+    3. A character is spelt with other characters that are all known.
+    4. A compatibility form is written out.
+    5. Punctuation and symbols are left out, as in the training texts of MMS voices.
+    6. The policy decides.
 
     Parameters
     ----------
@@ -150,21 +150,21 @@ def plan_vocabulary(
     vocab
         Id of each character that the tokenizer knows.
     policy
-        `extend` adds the character; `map` writes the nearest known one and rejects clips where
-        there is none; `reject` rejects every clip that has it.
+        `extend` adds the character to the vocabulary. `map` writes the most similar known one and
+        rejects clips if there is none. `reject` rejects every clip that has the character.
     mapping
-        The user's own replacements, of single characters by any text.
+        The user's replacements, of single characters by any text.
     lowercase
-        Whether the tokenizer lowers (`normalize` in its config).
+        Whether the tokenizer converts to lower case (`normalize` in its config).
     new_letters
-        Known characters that a new one starts from, where its look does not tell.
+        The user's choice of known characters that a new one starts from.
     language
         ISO 639 code, for lower case.
 
     Raises
     ------
     ValueError
-        If the policy or a key of the user's tables is none.
+        If the policy does not exist, or if a key of the user's tables is not valid.
     """
     if policy not in POLICIES:
         raise ValueError(f"text.unknown_characters is {policy!r}; expected one of {POLICIES}")
@@ -189,19 +189,18 @@ def plan_vocabulary(
         mapped={c: mapping[c] for c in sorted(set().union(*given.values())) if c in mapping},
         added=_relate(added, vocab, new_letters or {}),
         replaced=dict(sorted(writer.replaced.items())),
-        replaced_counts=dict(writer.counts),
         texts={clip: text for clip, text in written.items() if clip not in rejected},
         rejected=rejected,
     )
 
 
 class _Writer:
-    """Writes texts in characters of a vocabulary, as far as they need no new ones.
+    """Writes texts with characters of a vocabulary, as far as that is possible.
 
     Attributes
     ----------
     replaced
-        Every unknown character that was written otherwise, and how; `counts` says how often.
+        Unknown characters that were replaced, with their replacements.
     """
 
     def __init__(
@@ -218,7 +217,6 @@ class _Writer:
         self.lower = lower
         self.respellings = respellings
         self.replaced: dict[str, str] = {}
-        self.counts: Counter[str] = Counter()
         self._forms: dict[str, str] = {}
 
     def write(self, text: str) -> str:
@@ -237,7 +235,7 @@ class _Writer:
         return " ".join("".join(written).split())
 
     def _write_out(self, text: str) -> str:
-        """Write out compatibility forms; what they are composed of may be one letter together."""
+        """Write out compatibility forms, whose parts may compose to one letter."""
         plain = {c: form for c in set(text) if c not in self.vocab and (form := write_out(c))}
         if not plain:
             return text
@@ -249,16 +247,15 @@ class _Writer:
         lowered = self.lower(unicodedata.normalize("NFC", written))
         result = respell(lowered, self.respellings)
         for mark in sorted(set(text) - set(result) - plain.keys() - self.vocab.keys()):
-            # It went into a letter: that is how it is written.
+            # The mark was composed with a letter, which is therefore its replacement.
             letters = (c for c in result if mark in unicodedata.normalize("NFD", c))
             self._note(mark, next(letters, ""))
         return result
 
     def _note(self, character: str, form: str) -> None:
-        # What a dash is elsewhere says more than that it is a hyphen within words.
+        # A dash is a hyphen within words; its replacement elsewhere is recorded rather than that.
         if character not in self.replaced or form == self._forms.get(character):
             self.replaced[character] = form
-        self.counts[character] += 1
 
     def _write_character(self, character: str) -> str:
         if character in self.vocab:
@@ -270,10 +267,10 @@ class _Writer:
 
 
 def related_characters(character: str, vocab: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the known characters that look or sound nearest, nearest first.
+    """Return known characters of similar look or sound, the most similar first.
 
-    The parts of its decomposition, of its folded case, and the letter that its Unicode name is
-    built on: `ø` is a LETTER O WITH STROKE, which no decomposition tells.
+    They are the parts of the character's decomposition and of its folded case, and the base letter
+    in its Unicode name. `ø` is named LETTER O WITH STROKE, but has no decomposition.
     """
     name = unicodedata.name(character, "")
     try:
@@ -289,7 +286,7 @@ def related_characters(character: str, vocab: Mapping[str, int]) -> tuple[str, .
 def _relate(
     added: Iterable[str], vocab: Mapping[str, int], chosen: Mapping[str, str]
 ) -> dict[str, tuple[int, ...]]:
-    """Return the ids that each new character starts from: the user's choice, else its relatives."""
+    """Return the ids that each new character starts from, by the user's choice or by its look."""
     chosen = {normalise_text(key).lower(): value for key, value in chosen.items()}
     unknown = {c for value in chosen.values() for c in normalise_text(value) if c not in vocab}
     if unknown:
@@ -314,7 +311,7 @@ def _check_mapping(mapping: Mapping[str, str]) -> None:
 
 
 def _rewrite(character: str, vocab: Mapping[str, int], policy: str) -> str | None:
-    """Return how an unknown character is written with known ones; None where it is not."""
+    """Return the replacement of an unknown character by known ones; None if there is none."""
     known = find_known_mark(character, vocab) or find_spelling(character, vocab)
     known = known or spell_with_known(character, vocab)
     if known is not None:
@@ -327,19 +324,19 @@ def _rewrite(character: str, vocab: Mapping[str, int], policy: str) -> str | Non
     if policy != "map":
         return None
     related = spell_nearest(character, vocab) or "".join(related_characters(character, vocab)[:1])
-    # A mark that the vocabulary cannot put on any letter goes as it goes from composed letters,
-    # and a joiner has no sound of its own.
+    # An unknown mark is left out, as it is from composed letters, and so is a joiner, which has no
+    # sound.
     return related or ("" if category[0] == "M" or character in JOINERS else None)
 
 
 def replace_characters(text: str, replacements: Mapping[str, str]) -> str:
-    """Write characters otherwise; spaces that this leaves side by side become one."""
+    """Replace characters, and make one space of each run of whitespace."""
     written = "".join(replacements.get(c, c) for c in text)
     return " ".join(written.split())
 
 
 def _reject(texts: Mapping[str, str], vocab: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield the clips that still have unknown characters, or no text any more."""
+    """Yield the clips that have unknown characters or no text left, with those characters."""
     for clip, text in texts.items():
         offending = "".join(sorted(set(text) - vocab.keys()))
         if offending or not text:

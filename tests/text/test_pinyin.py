@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.text.pinyin import has_han, write_pinyin
+from lib.text.romanise import has_han, write_pinyin
 
 
 @pytest.mark.parametrize(
