@@ -34,7 +34,9 @@ def main(line: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (%(default)s)"
     )
-    parser.add_argument("--text", default=[], nargs=1, help="sentence to speak in TensorBoard")
+    parser.add_argument(
+        "--text", default=[], nargs=1, help="sentence of the samples in TensorBoard"
+    )
     add_config(parser)
     run_command(parser, _train, line)
 

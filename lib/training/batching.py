@@ -1,8 +1,8 @@
-"""Which clips are learnt from when, in micro-batches that fit into memory.
+"""The order of clips in a training, in micro-batches that fit into memory.
 
 An epoch is a list of optimizer-step batches; each is a list of micro-batches whose gradients are
-accumulated. What is in them is a pure function of the seed, the epoch and the limits of a
-micro-batch, which are found once and kept in the train state.
+accumulated. Their clips are a pure function of the seed, the epoch and the limits of a micro-batch.
+The limits are chosen once and kept in the train state.
 """
 
 import logging
@@ -24,28 +24,28 @@ StepBatch = Sequence[Sequence[TrainingClip]]
 """Micro-batches of one optimizer step."""
 
 SEGMENT_COST = 32
-"""Memory of a frame that the decoder and the discriminator see, in frames that only the rest of
-the generator sees: 5.7 MB and 0.18 MB of saved activations in fp32 at the size of MMS-TTS."""
+"""Memory of a frame in the decoder and the discriminator, divided by that of a frame in the rest of
+the generator: 5.7 MB and 0.18 MB of saved activations in fp32 at the size of MMS-TTS."""
 
 _POOL_STEPS = 8
-"""Clips of so many steps are sorted by length together: enough to make padding small, few enough
-that the clips of a step stay a random mix."""
+"""Number of steps whose clips are sorted by length together. Padding is small for that many, and
+the clips of a step are still a random mix."""
 _FEWEST_MICRO_BATCHES = 2
 
 
 @dataclass(frozen=True)
 class MicroBatchLimits:
-    """What a micro-batch may hold."""
+    """Limits of the size of a micro-batch."""
 
     clips: int
     budget: int | None = None
-    """Largest `memory_cost`; None does not bound it. A single clip may exceed it."""
+    """Largest `memory_cost`; None is no limit. A single clip may exceed it."""
 
 
 def memory_cost(frames: Sequence[int], segment_frames: int) -> int:
-    """Memory that a micro-batch takes, in padded frames.
+    """Return the memory that a micro-batch needs, in padded frames.
 
-    Every clip costs as much as the longest beside it, and its segment.
+    Every clip is padded to the longest one, and its segment is added.
     """
     return len(frames) * (max(frames) + SEGMENT_COST * segment_frames)
 
@@ -61,8 +61,8 @@ def plan_epoch(
 ) -> list[list[list[int]]]:
     """Arrange all clips into optimizer steps of exactly ``effective_batch_size`` clips.
 
-    Clips of similar length share a micro-batch, so that little padding is computed on. Which clips
-    a step has does not depend on the memory budget: it may shrink within an epoch.
+    Clips of similar length share a micro-batch, so that there is little padding. Which clips a step
+    has does not depend on the memory budget, because the budget may shrink within an epoch.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def plan_epoch(
     Returns
     -------
     list
-        Steps of micro-batches of indices; every index in ``range(len(lengths))`` exactly once. One
-        step has fewer clips where the effective batch does not divide their number.
+        Steps of micro-batches of indices, with every index in ``range(len(lengths))`` exactly once.
+        One step has fewer clips if the effective batch size does not divide their number.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
@@ -95,7 +95,7 @@ def plan_epoch(
 def _deal(
     by_length: Sequence[int], clips: int, effective_batch_size: int, rng: np.random.Generator
 ) -> list[list[list[int]]]:
-    """Cut clips sorted by length into micro-batches, and deal those to steps at random."""
+    """Divide clips sorted by length into micro-batches, and assign those to steps at random."""
     totals = _divide(len(by_length), effective_batch_size)
     slots = [(s, size) for s, total in enumerate(totals) for size in _divide(total, clips)]
     steps: list[list[list[int]]] = [[] for _ in totals]
@@ -107,7 +107,7 @@ def _deal(
 
 
 def _divide(total: int, size: int) -> list[int]:
-    """Divide a number into parts of a size and a rest."""
+    """Divide a number into parts of a size and a remainder."""
     return [min(size, total - start) for start in range(0, total, size)]
 
 
@@ -131,7 +131,7 @@ def choose_limits(
     segment_frames: int,
     fits: Callable[[int], bool],
 ) -> MicroBatchLimits:
-    """Find out how many of the longest clips fit, and divide a step of usual clips by that.
+    """Find out how many of the longest clips fit into memory, and choose the limits from that.
 
     Parameters
     ----------
@@ -139,11 +139,12 @@ def choose_limits(
         Clips per optimizer step.
     accumulation_steps
         A number fixes the micro-batch at ``effective_batch_size / accumulation_steps``, rounded
-        up; `auto` takes the fewest micro-batches, from two, that clips of median length need.
+        up. ``auto`` takes the fewest micro-batches, at least two, into which clips of median
+        length fit.
     frames
-        Of every clip of the training.
+        Spectrogram frames of every clip of the training.
     fits
-        Says whether a step with so many of the longest clips stays within the memory.
+        Returns whether a step with so many of the longest clips fits into memory.
 
     Raises
     ------
@@ -186,16 +187,16 @@ class Batches:
         self._plan: list[list[list[int]]] = []
 
     def probe(self, fits: Callable[[StepBatch], bool], memory: str) -> None:
-        """Choose the limits of a micro-batch, unless it was done for the same memory.
+        """Choose the limits of a micro-batch, unless they were chosen for the same memory.
 
-        Within an epoch they stay: which clips it has seen depends on them.
+        They do not change within an epoch, because the clips of its steps depend on them.
 
         Parameters
         ----------
         fits
-            Says whether a step over a batch stays within the memory.
+            Returns whether a step over a batch fits into memory.
         memory
-            What the choice depends on: the device, and how much of it may be used.
+            Device and memory limit that the choice depends on.
         """
         state, settings = self.state, self.settings
         known = state.micro_batch_clips is not None
@@ -207,7 +208,8 @@ class Batches:
             settings.gradient_accumulation_steps,
             self.frames,
             settings.segment_frames,
-            # Two to a step: while the second is computed, the gradients of the first are there.
+            # Two micro-batches, because the second is computed while the first one's gradients
+            # are in memory.
             lambda size: fits([(longest * size)[:size]] * 2),
         )
         state.micro_batch_clips, state.micro_batch_budget = limits.clips, limits.budget
@@ -215,11 +217,11 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps of an epoch."""
+        """Number of optimizer steps of an epoch."""
         return math.ceil(len(self.clips) / self.settings.effective_batch_size)
 
     def current(self) -> StepBatch:
-        """Return the batch that the train state stands before."""
+        """Return the next batch by the train state."""
         state, settings = self.state, self.settings
         asked = state.epoch, state.micro_batch_clips, state.micro_batch_budget
         if self._planned != asked:
@@ -236,12 +238,12 @@ class Batches:
         return [[self.clips[i] for i in part] for part in self._plan[state.batch]]
 
     def shrink(self, batch: StepBatch) -> None:
-        """After memory ran out in a step: from now on half of its largest micro-batch.
+        """Halve the memory budget, because memory ran out in a step over a batch.
 
         Raises
         ------
         MemoryError
-            If its micro-batches are single clips already.
+            If the micro-batches are single clips already.
         """
         shared = [[clip.num_frames() for clip in part] for part in batch if len(part) > 1]
         if not shared:

@@ -1,10 +1,11 @@
 """Checkpoints: one directory each, complete or absent, with checksums.
 
 ``checkpoints/epoch0025/`` (milestones, kept by policy) and ``checkpoints/step00001234/`` (rolling,
-the newest two) hold what going on needs: weights of both networks and of the moving average, both
-optimizers, the gradient scaler, and ``state.json``, which carries everything else and is enough to
-say whether a training may go on. ``checkpoints/best/``, which is written after every epoch that
-improves, holds what an export needs, an eighth of it: the moving average and ``state.json``.
+the newest two) hold what resuming needs: weights of both networks and of the moving average, both
+optimizers, the gradient scaler, and ``state.json``. That file has everything else, and it is enough
+to decide whether a training may resume. ``checkpoints/best/`` is written after every epoch that
+improves. It holds what an export needs, the moving average and ``state.json``, an eighth of the
+size.
 """
 
 import json
@@ -43,7 +44,7 @@ _ASIDE = ".old"
 
 @dataclass
 class TrainState:
-    """Where a training stands; noise and order of clips follow from it."""
+    """Position and results of a training; noise and order of clips are computed from it."""
 
     epoch: int = 0
     """Epochs completed."""
@@ -58,9 +59,9 @@ class TrainState:
     best_score: float | None = None
     best_epoch: int | None = None
     best_losses: dict[str, float] | None = None
-    """What the score is made of, each with its weight."""
+    """The weighted losses, whose sum is the score."""
     validated_on: str | None = None
-    """What scores can be compared: digest of the validation clips and of how they are computed."""
+    """Digest of the validation clips and precision; only scores with the same can be compared."""
     micro_batch_clips: int | None = None
     """Clips in a micro-batch."""
     micro_batch_budget: int | None = None
@@ -69,10 +70,14 @@ class TrainState:
     """Device and limit that the two were chosen for."""
     finished: bool = False
 
+    def note_best(self, score: float, losses: dict[str, float], epoch: int) -> None:
+        """Make an epoch the best so far, with its validation score and weighted losses."""
+        self.best_score, self.best_losses, self.best_epoch = score, losses, epoch
+
 
 @dataclass
 class Checkpoint:
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     state: TrainState
     signature: Mapping[str, Any]
@@ -81,7 +86,7 @@ class Checkpoint:
     generator: Mapping[str, Tensor] = field(default_factory=dict)
     discriminator: Mapping[str, Tensor] = field(default_factory=dict)
     optimizers: Mapping[str, Any] = field(default_factory=dict)
-    """State dicts of optimizers and scaler, by name. Without them nothing can go on from here."""
+    """State dicts of optimizers and scaler, by name; without them no training can resume."""
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
@@ -105,7 +110,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
 
 
 def recover_checkpoints(root: Path) -> None:
-    """Finish what a kill left half done: give back the names of what had stepped aside."""
+    """Complete the moves that a killed run has begun, so that every checkpoint has its name."""
     if not root.exists() and _successor(root).is_dir():
         # Killed between the two moves of `replace_checkpoints`.
         os.replace(_successor(root), root)
@@ -208,16 +213,17 @@ def remove_surplus(root: Path, keep: int | str) -> None:
 def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:
     """Move all checkpoints aside, so that a training can start anew and nothing is lost.
 
+    If the run is killed here, the next one finds either the old checkpoints or `first`.
+
     Parameters
     ----------
     first
-        State that the new training starts from, if it is not the base model. Killed at any moment
-        here, the next run finds either the old checkpoints or this one.
+        State that the new training starts from; None starts from the base model.
 
     Returns
     -------
     Path or None
-        Where the old checkpoints are now.
+        Folder of the old checkpoints; None if there were none.
     """
     successor = _successor(root)
     shutil.rmtree(successor, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a training runs on: device, precision, memory, and the processes that share it."""
+"""Device, precision and memory of a training, and its processes."""
 
 import gc
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def count_processes(asked: int, use_gpu: bool) -> int:
-    """Return how many processes train: one a GPU that was asked for and is there."""
+    """Return the number of processes: one for each GPU that is asked for and visible."""
     cards = torch.cuda.device_count() if use_gpu else 0
     if 0 < cards < asked:
         logger.warning("%d GPUs were asked for, %d are visible: training on those", asked, cards)
@@ -22,19 +22,19 @@ def count_processes(asked: int, use_gpu: bool) -> int:
 
 
 def describe_memory(device: torch.device, settings: TrainingSettings) -> str:
-    """Say what the size of a micro-batch depends on."""
+    """Return a description of the memory, on which the size of a micro-batch depends."""
     return f"{settings.memory_gb:g} GB of {device.type}" if device.type == "cuda" else device.type
 
 
 def start_accelerator(settings: TrainingSettings, use_gpu: bool) -> Accelerator:
-    """Choose device and precision, and say so."""
+    """Choose device and precision, and log them."""
     on_gpu = use_gpu and torch.cuda.is_available()
     if use_gpu and not on_gpu:
         logger.warning(
             "No CUDA device is visible: training on the CPU. A full-size model needs weeks there; "
             "`--resources gpu=0` silences this."
         )
-    # The CPU has no use for fp16.
+    # fp16 is not used on the CPU.
     precision = settings.mixed_precision if on_gpu or settings.mixed_precision == "bf16" else "fp32"
     mixed = "no" if precision == "fp32" else precision
     accelerator = Accelerator(mixed_precision=mixed, cpu=not on_gpu)
@@ -45,18 +45,18 @@ def start_accelerator(settings: TrainingSettings, use_gpu: bool) -> Accelerator:
 
 
 def prepare_process(threads: int) -> None:
-    """Set what holds for all of a process's arithmetic."""
+    """Set the number of CPU threads of this process, and flush denormals to zero."""
     torch.set_num_threads(threads)
-    # Denormals from decaying activations cost a CPU a hundred times a normal number's time.
+    # A CPU computes a hundred times slower with denormals, which decaying activations produce.
     torch.set_flush_denormal(True)
 
 
 class Ranks:
-    """The processes of a training, seen from one of them."""
+    """The processes of a training, and what they tell each other."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self.count = accelerator.num_processes
-        # On the host: asking a GPU would wait for everything that it still has to do.
+        # The host communicates, because a GPU would first finish all of its queued work.
         self.group = torch.distributed.new_group(backend="gloo") if self.count > 1 else None
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
@@ -72,30 +72,30 @@ class Ranks:
 
 
 def bound_memory(device: torch.device, memory_gb: float) -> None:
-    """Let the allocator take at most so many GB, whatever the card has."""
+    """Let the allocator use at most so many GB of a GPU."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, memory_gb * 2**30 / total), device)
 
 
 def fits_in_memory(run: Callable[[], None]) -> bool:
-    """Whether `run` completes without running out of memory; leaves nothing of it in the cache."""
+    """Return whether `run` completes without running out of memory, and free the cached memory."""
     fits = complete_in_memory(run)
     free_memory()
     return fits
 
 
 def complete_in_memory(run: Callable[[], None]) -> bool:
-    """Call `run` and say whether it had enough memory.
+    """Call `run` and return whether it had enough memory.
 
-    When this returns, nothing of a failed call is alive any more. Inside an ``except`` block the
-    traceback keeps every frame of the call alive, with all activations in it, so that whatever is
-    tried there meets a full memory.
+    When this returns, the tensors of a failed call have been released. Inside an ``except`` block
+    the traceback would keep every frame of the call alive, with all its activations, and another
+    attempt there would find the memory full.
 
     Raises
     ------
     Exception
-        Whatever else `run` raises.
+        Any other exception of `run`.
     """
     try:
         run()
@@ -107,7 +107,7 @@ def complete_in_memory(run: Callable[[], None]) -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an exception says that memory ran out, of the device, its libraries or the host."""
+    """Return whether an exception means that memory of the device or the host ran out."""
     return (
         isinstance(error, torch.OutOfMemoryError)
         or should_reduce_batch_size(error)

@@ -1,4 +1,4 @@
-"""What a training shows and writes down: TensorBoard, a progress bar, and ``training.json``."""
+"""The log of a training: TensorBoard, a progress bar, and ``training.json``."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -30,7 +31,8 @@ class TrainingLog:
         if active:
             from torch.utils.tensorboard import SummaryWriter
 
-            # Steps that a killed run logged after its last checkpoint are logged again: drop them.
+            # Steps that a killed run logged after its last checkpoint are dropped, because they are
+            # logged again.
             self.writer = SummaryWriter(str(directory), purge_step=step)
         self.bar = tqdm(
             total=total_steps,
@@ -39,7 +41,7 @@ class TrainingLog:
             desc=f"training, going on at step {step}" if step else "training",
             file=sys.stderr,
             dynamic_ncols=True,
-            # A log file wants a line now and then, a terminal a moving bar.
+            # A terminal shows a moving bar; a log file gets a line every half a minute.
             mininterval=0.5 if sys.stderr.isatty() else 30.0,
             disable=not active,
         )
@@ -54,7 +56,7 @@ class TrainingLog:
         """Log the losses of the validation clips, and the first clip's spectrograms."""
         self.scalars("validation", {**result.losses, "score": result.score}, step)
         if example := result.example:
-            # Silence is not shown darker than this.
+            # Lower values are shown as dark as -11.6, the level of silence.
             true, generated = (
                 m[0].float().clamp(min=-11.6) for m in (example.target_mel, example.mel)
             )
@@ -84,7 +86,7 @@ class TrainingLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write everything that is not written yet, however the training ended."""
+        """Write everything that is not written yet, also after an error."""
         self.bar.close()
         if self.writer:
             self.writer.close()
@@ -111,9 +113,10 @@ def archive_curves(directory: Path) -> Path | None:
 
 
 class Throughput:
-    """How fast the training goes, between two readings."""
+    """Measures the speed of the training between two readings, and the GPU memory it needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.clips = 0
         self.began = time.perf_counter()
         self.data_seconds = 0.0
@@ -123,18 +126,20 @@ class Throughput:
         self.clips += clips
 
     def read(self, data_seconds: float) -> dict[str, float]:
-        """Return clips per second and the share of the time that went into loading them.
+        """Return clips per second, the share of the time spent on loading, and peak GPU memory.
 
         Parameters
         ----------
         data_seconds
-            Spent on batches since the start of the training.
+            Seconds spent on loading batches since the start of the training.
         """
         now = time.perf_counter()
         elapsed = now - self.began
         share = (data_seconds - self.data_seconds) / elapsed
         read = {"clips_per_second": self.clips / elapsed, "data_share": share}
         self.clips, self.began, self.data_seconds = 0, now, data_seconds
+        if self.device.type == "cuda":
+            read["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
         return read
 
 
@@ -160,16 +165,16 @@ def write_summary(
 ) -> None:
     """Write the summary of a training that has ended, for the export and the report.
 
-    Paths in it are relative to its folder, so that a whole run can be moved.
+    The paths in it are relative to its folder, so that a whole run can be moved.
 
     Parameters
     ----------
     best, last
-        Checkpoints.
+        Folders of these checkpoints.
     num_clips
-        Of the training and the validation split.
+        Number of clips of the training and of the validation split.
     code
-        Digest of the code at hand; the signature tells with which one the weights were trained.
+        Digest of the present code. The signature has the digests of the code that trained.
     """
     home = paths.summary.absolute().parent
     trained_by = signature.get("code", [])

@@ -1,8 +1,8 @@
-"""Keeps count of the steps that were not taken because a gradient was not finite.
+"""Counts of the steps that were not taken because a gradient was not finite.
 
-In fp16 the loss is scaled so that small gradients do not vanish. The scale is found by trying: it
-starts too high, and is raised again from time to time, until the scaled gradients overflow. Such a
-step is lost, and no clip is to blame. A loss that is not finite itself has another cause.
+In fp16 the loss is scaled so that small gradients do not vanish. The scale is found by trial: it
+starts too high, and it is raised again from time to time, until the scaled gradients overflow. Such
+a step is not taken, and no clip is the cause. A loss that is not finite itself has another cause.
 """
 
 import logging
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 
 MOST_OVERFLOWS = 24
-"""In a row: by then the loss scale has fallen from its first 65,536 to 1/256."""
+"""Most steps in a row that may overflow: the loss scale has then fallen from 65,536 to 1/256."""
 
 
 class TrainingDivergedError(RuntimeError):
-    """Too many steps in a row gave no finite gradient."""
+    """Too many steps in a row had no finite gradient."""
 
 
 class NonFiniteSteps:
-    """Whether steps were taken is known on the device; it is asked for now and then only."""
+    """Counts steps that were not taken; it reads that from the device only now and then."""
 
     def __init__(self, state: TrainState, limit: int) -> None:
         self.state, self.limit = state, limit
@@ -37,19 +37,19 @@ class NonFiniteSteps:
         Parameters
         ----------
         taken, overflowed
-            ``()`` bool on the device: whether the step was taken, and if not, whether it is the
-            loss scale that was too high.
+            ``()`` bool on the device: whether the step was taken, and if not, whether the loss
+            scale was too high.
         """
         self._unread.append((step, taken, overflowed, batch))
 
     def read(self) -> None:
-        """Wait for the device; count and name what was skipped since the last reading.
+        """Wait for the device; count and log the steps skipped since the last reading.
 
         Raises
         ------
         TrainingDivergedError
-            If more than `limit` steps in a row were, or so many overflowed that the scale cannot
-            be what is wrong.
+            If more than `limit` steps in a row were skipped, or so many overflowed that the scale
+            cannot be the cause.
         """
         unread, self._unread = self._unread, []
         for step, taken, overflowed, batch in unread:

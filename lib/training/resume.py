@@ -1,4 +1,4 @@
-"""Decides whether a training resumes, starts warm or starts afresh."""
+"""The decision whether a training resumes, starts warm or starts afresh."""
 
 import enum
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Start(enum.Enum):
-    """Where a training starts from."""
+    """Start of a training: from the base model, or from a checkpoint in one of two ways."""
 
     FRESH = "fresh"
     RESUME = "resume"
@@ -30,7 +30,7 @@ def make_signature(
     vocabulary: Mapping[str, int],
     clips: Iterable[TrainingClip],
 ) -> dict[str, Any]:
-    """Everything that decides what a training learns, as a checkpoint stores it."""
+    """Return everything that determines what a training learns, as a checkpoint stores it."""
     return {
         "settings": settings.as_dict(),
         "base_model": base.origin,
@@ -48,10 +48,10 @@ def make_signature(
 def decide_start(
     found: Checkpoint | None, signature: Mapping[str, Any], settings: TrainingSettings
 ) -> Start:
-    """Compare a checkpoint's signature with the one at hand; say what differs and what follows."""
+    """Compare a checkpoint's signature with the present one, and log the differences."""
     if found is None:
         return Start.FRESH
-    # Of what an earlier version did not write down nothing can be said.
+    # What an earlier version did not store is taken as unchanged.
     earlier = {**signature, **found.signature}
     earlier["settings"] = {EARLIER_KEYS.get(k, k): v for k, v in earlier["settings"].items()}
     fresh = False
@@ -84,10 +84,10 @@ def decide_start(
 
 
 def _compare_starts(earlier: Mapping[str, Any], signature: Mapping[str, Any]) -> Start:
-    """Compare what letters and speakers started from, with the same data.
+    """Compare what letters and speakers started from, if the data is the same.
 
-    A choice that has changed asks for a new start. Speaker embeddings also change by themselves,
-    a little, with every clip that comes in and is left out of the dataset: that is said.
+    After a changed choice the training starts afresh. Speaker embeddings also change a little with
+    every new clip that is left out of the dataset; that is only logged.
     """
     letters = changed_keys(earlier["letters"], signature["letters"])
     for letter, (before, now) in letters.items():
@@ -116,14 +116,14 @@ def _are_embeddings(starts: tuple[Any, ...]) -> bool:
 def note_code(
     signature: dict[str, Any], code: str | None, state: TrainState, is_over: bool
 ) -> None:
-    """Write down which code trains from a step on, or say that none did.
+    """Add the present code and the current step to the signature, if it trains from here on.
 
     Parameters
     ----------
     code
-        Digest of the code at hand; None where nobody asks.
+        Digest of the present code; None adds nothing.
     is_over
-        Whether nothing is left to train.
+        Whether no epoch is left to train; then other code is only logged.
     """
     trained_by = signature["code"]
     if code is None or (trained_by and trained_by[-1]["code"] == code):
@@ -141,14 +141,14 @@ def note_code(
 
 
 def settle_best(state: TrainState, path: Path, comparable: str) -> Checkpoint | None:
-    """Settle which epoch is the best so far, when a training goes on.
+    """Settle which epoch is the best so far, when a training resumes.
 
     Parameters
     ----------
     path
-        Where the best weights are.
+        Folder of the best weights.
     comparable
-        What a score depends on now, see `Validator.comparable`.
+        Present conditions of a score, see `Validator.comparable`.
 
     Returns
     -------
@@ -158,12 +158,13 @@ def settle_best(state: TrainState, path: Path, comparable: str) -> Checkpoint | 
     try:
         best = load_checkpoint(path, average_only=True)
     except DamagedCheckpointError as error:
-        # Killed before it was saved, the state at hand is the best, and is saved by going on.
+        # If the run was killed before the best was saved, the present state is the best, and it is
+        # saved when the training resumes.
         if state.best_epoch != state.epoch or state.batch:
             logger.warning("The best weights so far are lost; the next ones count: %s", error)
             state.best_score = state.best_epoch = state.best_losses = None
         return None
-    # A run that was killed may have saved a better one after this state.
+    # A killed run may have saved a better epoch after this state.
     for name in ("best_score", "best_epoch", "best_losses"):
         setattr(state, name, getattr(best.state, name))
     return best if best.state.validated_on != comparable else None

@@ -1,7 +1,7 @@
-"""Runs a training: in this process, or in several with a GPU each.
+"""Run a training in this process, or in several with a GPU each.
 
-`launch` starts the others and waits; each finds its place in the environment, where accelerate
-looks for it. What one of them notices, and all must act on, goes through `Ranks.any`.
+`launch` starts the processes and waits for them. Each reads its rank from the environment variables
+that accelerate uses. Events that all processes must react to go through `Ranks.any`.
 """
 
 import json
@@ -33,11 +33,11 @@ INTERRUPTED = 75
 """Exit status of a process that was asked to stop and has saved its state (EX_TEMPFAIL)."""
 _ROOT = Path(__file__).resolve().parents[2]
 _GRACE_SECONDS = 20.0
-"""Time that the others have to notice that one has failed, before they are ended."""
+"""Seconds after a process has failed until the others are ended."""
 
 
 class TrainingFailedError(RuntimeError):
-    """A process of the training has failed; it has said why."""
+    """A process of the training has failed; its log has the reason."""
 
 
 def train(
@@ -49,31 +49,32 @@ def train(
     processes: int = 1,
     code: str | None = None,
 ) -> None:
-    """Train a voice: take up where an earlier run stopped, go to the end, write the summary.
+    """Train a voice to the end, resuming where an earlier run stopped, and write the summary.
 
     Parameters
     ----------
     use_gpu
-        Whether CUDA devices may be used; without one the CPU is.
+        Whether CUDA devices may be used; without any the CPU is used.
     threads
-        CPU threads, of all processes together. The same number gives the same bits.
+        CPU threads of all processes together. The same number gives the same bits.
     texts
-        The first one is spoken by every speaker in TensorBoard; none takes a clip's.
+        The first one is synthesized with every speaker for TensorBoard; without any, the text of a
+        clip is.
     processes
-        How many train together, each on its GPU; on the CPU they share its threads.
+        Number of processes, each on its GPU; on the CPU they share its threads.
     code
-        Digest of the code that trains, for the record.
+        Digest of the code that trains, which the summary and the checkpoints store.
 
     Raises
     ------
     LockedError
         If another process trains here.
     TrainingInterrupted, TrainingDivergedError, MemoryError
-        See `Trainer.run`; what is saved is whole in each case.
+        See `Trainer.run`; the checkpoints are complete in each case.
     TrainingFailedError
         If one of several processes has failed.
     """
-    # A run that was killed may have left its training behind, alive.
+    # The training process of a killed run may still be alive.
     with take_lock(paths.checkpoints.parent / "state/training.lock", "training") as lock:
         count = count_processes(processes, use_gpu)
         threads = max(1, threads // count)
@@ -114,12 +115,12 @@ def launch(
     Parameters
     ----------
     threads
-        CPU threads of each.
+        CPU threads of each process.
     job
-        What a worker reads from its standard input, as one line of JSON.
+        Values that every worker reads from its standard input, as one line of JSON.
     inherited
-        File descriptors that the workers keep open: a lock holds until the last of them has ended,
-        also when this process is killed.
+        File descriptors that the workers keep open. So a lock is held until the last of them has
+        ended, also when this process is killed.
 
     Raises
     ------
@@ -133,9 +134,10 @@ def launch(
     try:
         with _signals_forwarded(workers):
             for worker in workers:
-                # One that has ended already is noticed below.
+                # A worker that has ended already is noticed below.
                 with suppress(BrokenPipeError):
-                    # Left open: its end tells a worker that this process is no more.
+                    # The pipe stays open; when it closes, a worker knows that this process has
+                    # ended.
                     worker.stdin.write(json.dumps(job).encode() + b"\n")
                     worker.stdin.flush()
             _wait(workers)
@@ -170,7 +172,7 @@ def _start(
 
 
 def _wait(workers: Sequence[subprocess.Popen]) -> None:
-    """Wait for all workers; give up on the rest soon after one has failed."""
+    """Wait for all workers, but only a short time after one has failed."""
     deadline = float("inf")
     while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -193,7 +195,7 @@ def _failed(worker: subprocess.Popen) -> bool:
 
 @contextmanager
 def _signals_forwarded(workers: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Hand stop signals to the workers, and go on waiting until they have saved."""
+    """Forward stop signals to the workers, so that they save and this process keeps waiting."""
 
     def forward(number: int, frame: object) -> None:
         for worker in workers:
@@ -213,7 +215,7 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-# ---------------------------------------------------------------- one of them
+# ---------------------------------------------------------------- one worker
 
 
 def work() -> int:
@@ -238,7 +240,7 @@ def work() -> int:
 
 
 def _stop_without_parent() -> None:
-    """Wait for the end of the standard input, which comes when the parent has ended; then stop."""
+    """Stop this process when its standard input closes, which means that the parent has ended."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
 

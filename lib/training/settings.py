@@ -1,4 +1,4 @@
-"""Where a training reads and writes, and which of its settings may change on the way."""
+"""Paths of a training, which networks learn when, and which settings may change on the way."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lib.config.renamed import RENAMED
+from lib.config.training import TrainingSettings
+
+NETWORKS = ("generator", "discriminator")
 
 
 @dataclass(frozen=True)
 class TrainingPaths:
-    """Where a training reads and writes."""
+    """Folders and files that a training reads and writes."""
 
     dataset: Path
     base_model: Path
@@ -19,15 +22,50 @@ class TrainingPaths:
     summary: Path
 
 
-# As checkpoints of earlier versions call them.
+@dataclass(frozen=True)
+class LearningPhases:
+    """Steps in which the generator learns alone, then those in which the discriminator does."""
+
+    generator_alone: int
+    """First step after the generator's phase."""
+    discriminator_alone: int
+    """First step after the discriminator's phase; from here on both learn."""
+
+    @classmethod
+    def choose(
+        cls, settings: TrainingSettings, fresh_discriminator: bool, continued: bool
+    ) -> "LearningPhases":
+        """Return the phases of a training.
+
+        Parameters
+        ----------
+        fresh_discriminator
+            Whether the discriminator starts from random weights; only then it learns alone.
+        continued
+            Whether the training started warm from an earlier one; then both learn at once.
+        """
+        if continued:
+            return cls(0, 0)
+        start = settings.discriminator_start_step
+        warmup = settings.discriminator_warmup_steps if fresh_discriminator else 0
+        return cls(start, start + warmup)
+
+    def networks(self, step: int) -> tuple[str, ...]:
+        """Return the names of the networks that learn in a step."""
+        if step < self.generator_alone:
+            return ("generator",)
+        return ("discriminator",) if step < self.discriminator_alone else NETWORKS
+
+
+# Names of settings in checkpoints of earlier versions, and their present names.
 EARLIER_KEYS = {
     old.removeprefix("training."): new.removeprefix("training.")
     for old, new in RENAMED.items()
     if new.startswith("training.")
 }
 
-# Changing one of these alters how a training runs, not what a step learns: it goes on with the
-# new value. Any other change asks for a new start.
+# These settings do not change what a step learns. A training resumes with their new values. After
+# a change of any other setting it starts anew.
 RESUMABLE = frozenset(
     {
         "epochs",
@@ -50,6 +88,6 @@ RESUMABLE = frozenset(
 
 
 def changed_keys(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ, as ``{key: (earlier, now)}``."""
+    """Return the keys whose values differ, as ``{key: (earlier, now)}``."""
     keys = sorted(set(earlier) | set(now))
     return {k: (earlier.get(k), now.get(k)) for k in keys if earlier.get(k) != now.get(k)}

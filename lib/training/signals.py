@@ -1,4 +1,4 @@
-"""Turns SIGTERM and Ctrl-C into a request that the loop honours between two steps."""
+"""Stop signals: SIGTERM and Ctrl-C set a flag that the loop reads between two steps."""
 
 import logging
 import signal

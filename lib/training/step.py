@@ -1,4 +1,4 @@
-"""One optimizer step of both networks, and all that changes by it."""
+"""One optimizer step of both networks, and the state that it changes."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -13,15 +13,14 @@ from lib.base_model.record import BaseModel
 from lib.config.training import TrainingSettings
 from lib.training.batching import StepBatch
 from lib.training.checkpoint import Checkpoint, TrainState
+from lib.training.settings import NETWORKS
 from lib.vits.adapt import warm_start
 from lib.vits.clips import collate, noise_seed
 from lib.vits.model import Counts, backward_step, forward_step, prepare_for_training
 from lib.vits.spectrogram import Spectrogram
 
-NETWORKS = ("generator", "discriminator")
-
 _BUCKET = 2**22
-"""Numbers of gradients that processes exchange at once: 16 MB."""
+"""Number of gradient values that processes exchange at once: 16 MB."""
 
 
 class TrainStep:
@@ -59,20 +58,23 @@ class TrainStep:
     def accumulate(
         self, batch: StepBatch, step: int, learning: Collection[str] = NETWORKS
     ) -> dict[str, Tensor]:
-        """Compute the gradients of a step; every process takes its share of micro-batches.
+        """Compute the gradients of a step; every process computes its share of micro-batches.
 
-        Sums are divided by the sizes of the whole batch over all processes, so that neither the
-        number of micro-batches nor that of processes changes the gradients.
+        The sums of losses are divided by the sizes of the whole batch over all processes. So the
+        number of micro-batches and of processes does not change the gradients.
 
         Parameters
         ----------
+        step
+            Number of the step, from which the noise is computed.
         learning
-            Which networks learn. The generator alone has no adversarial loss.
+            Names of the networks that learn. Without the discriminator there is no adversarial
+            loss.
 
         Returns
         -------
         dict
-            This process's part of the losses, on the device; see `sum_over_processes`.
+            This process's part of the losses, ``()`` each on the device; see `sum_over_processes`.
         """
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
@@ -80,7 +82,7 @@ class TrainStep:
         discriminator = self.discriminator if "discriminator" in learning else None
         generator_learns = "generator" in learning
         counts = count_batch(batch)
-        # A tensor on the device: reading the scale as a number would wait for the GPU.
+        # The scale stays a tensor on the device, because reading it would wait for the GPU.
         scale = self.scaler.scale(torch.ones((), device=self.device))
         means = {name: torch.zeros((), device=self.device) for name in self._loss_names()}
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
@@ -104,7 +106,7 @@ class TrainStep:
         return means
 
     def rehearse(self, batch: StepBatch) -> None:
-        """Use the memory that a step over a batch needs, and change nothing."""
+        """Use as much memory as a step over a batch needs, without changing any weight."""
         self.accumulate(batch, step=0)
         for optimizer in self.optimizers.values():
             _step_without_effect(optimizer)
@@ -113,7 +115,7 @@ class TrainStep:
     def apply(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Step the optimizers if all gradients are finite, without waiting for the device.
 
-        Needs no memory but what `rehearse` has tried.
+        It needs no more memory than `rehearse` does.
 
         Returns
         -------
@@ -124,7 +126,7 @@ class TrainStep:
         norms = self._finish_gradients()
         finite = torch.isfinite(torch.stack(list(norms.values()))).all()
         for name in norms:
-            # A fused optimizer reads this on the device and then leaves everything as it is.
+            # A fused optimizer reads this on the device; if it is 1, the step changes nothing.
             self.optimizers[name].found_inf = (~finite).float()
             self.optimizers[name].step()
         self.ema.update(step)
@@ -132,12 +134,15 @@ class TrainStep:
         return finite, norms
 
     def overflowed(self, taken: Tensor, means: Mapping[str, Tensor]) -> Tensor:
-        """Whether a step was not taken because the loss scale was too high; ``()`` bool."""
+        """Return whether a step was not taken because the loss scale was too high; ``()`` bool."""
         finite = torch.isfinite(torch.stack(list(means.values()))).all()
         return ~taken & finite if self.scaler.is_enabled() else torch.zeros_like(taken)
 
     def set_learning_rate(self, state: TrainState) -> float:
-        """Warm up by steps, decay by epochs: a function of the train state alone."""
+        """Set and return the learning rate, which depends on the train state alone.
+
+        It rises over the warm-up steps and decays from epoch to epoch.
+        """
         settings = self.settings
         rate = settings.learning_rate * settings.learning_rate_decay**state.epoch
         if settings.warmup_steps:
@@ -148,16 +153,16 @@ class TrainStep:
         return rate
 
     def freeze(self, epoch: int) -> None:
-        """Let those parts of the generator learn that the settings allow in an epoch."""
-        text_rests = epoch < self.settings.freeze_text_encoder_epochs
-        others_rest = epoch < self.settings.speakers_only_epochs
+        """Freeze those parts of the generator that do not learn in an epoch, by the settings."""
+        text_frozen = epoch < self.settings.freeze_text_encoder_epochs
+        others_frozen = epoch < self.settings.speakers_only_epochs
         for name, parameter in self.model.named_parameters():
             of_speakers = name.startswith("embed_speaker") or ".cond" in name
-            rests = others_rest or (text_rests and name.startswith("text_encoder"))
-            parameter.requires_grad_(of_speakers or not rests)
+            frozen = others_frozen or (text_frozen and name.startswith("text_encoder"))
+            parameter.requires_grad_(of_speakers or not frozen)
 
     def _optimizer(self, network: nn.Module) -> torch.optim.AdamW:
-        """AdamW; the speaker table in a group with its own learning-rate factor."""
+        """Return AdamW with the speaker table in a group with its own learning-rate factor."""
         settings = self.settings
         speakers, others = [], []
         for name, parameter in network.named_parameters():
@@ -192,7 +197,7 @@ class TrainStep:
         return norms
 
     def sum_over_processes(self, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Sum the processes' parts of the losses: every process then knows those of the step."""
+        """Return the losses of the step: the sums of all processes' parts."""
         if self.accelerator.num_processes == 1:
             return dict(means)
         total = self.accelerator.reduce(torch.stack(list(means.values())), reduction="sum")
@@ -200,11 +205,12 @@ class TrainStep:
 
     def _loss_names(self) -> list[str]:
         names = ["mel", "kl", "duration"]
-        judged = ["adversarial", "feature", "discriminator"]
-        return names + (judged if "discriminator" in self.learning else [])
+        if "discriminator" in self.learning:
+            names += ["adversarial", "feature", "discriminator"]
+        return names
 
     def _sum_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Sum gradients over processes, some millions of numbers at a time."""
+        """Sum gradients over processes, some millions of values at a time."""
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -223,7 +229,7 @@ class TrainStep:
     # ------------------------------------------------------------------ state
 
     def checkpoint(self, state: TrainState, signature: Mapping) -> Checkpoint:
-        """Everything needed to go on."""
+        """Return everything that resuming needs."""
         states = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         return Checkpoint(
             state=state,
@@ -235,19 +241,19 @@ class TrainStep:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on exactly where a checkpoint was made."""
+        """Load the state of a checkpoint, so that the training resumes exactly there."""
         self.model.load_state_dict(checkpoint.generator)
         self.discriminator.load_state_dict(checkpoint.discriminator)
         self.ema.load(checkpoint.ema)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(checkpoint.optimizers[name])
-        # Empty where the earlier part of the training had no use for it: another precision, or
-        # the CPU. Then the scale is found anew.
+        # The scaler's state is empty if the earlier part of the training had another precision or
+        # ran on the CPU. Then the scale is found anew.
         if checkpoint.optimizers["scaler"]:
             self.scaler.load_state_dict(checkpoint.optimizers["scaler"])
 
     def averaged(self, state: TrainState, signature: Mapping) -> Checkpoint:
-        """Return what an export needs, an eighth of what resuming does."""
+        """Return what an export needs, which is an eighth of what resuming needs."""
         return Checkpoint(state=state, signature=signature, ema=self.ema.average)
 
     def warm_start(
@@ -256,7 +262,7 @@ class TrainStep:
         speakers: Mapping[str, int],
         vocabulary: Mapping[str, int],
     ) -> None:
-        """Take a checkpoint's averaged weights into networks fitted to new data."""
+        """Load a checkpoint's averaged weights into networks fitted to new data."""
         earlier = checkpoint.signature
         warm_start(
             self.model,
@@ -269,7 +275,7 @@ class TrainStep:
 
 
 class MovingAverage:
-    """Averages the weights of a model over its steps; starts fast, so that early steps count."""
+    """Moving average of a model's weights over its steps; its decay is smaller in early steps."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -278,7 +284,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take the weights after optimizer step ``step`` (from 0) into the average."""
+        """Add the weights after optimizer step ``step`` (from 0) to the average."""
         decay = min(self.decay, (1 + step) / (10 + step))
         current = [p.detach() for p in self.parameters.values()]
         torch._foreach_lerp_(list(self.average.values()), current, 1 - decay)
@@ -306,7 +312,7 @@ class MovingAverage:
 
 
 def _make_state(optimizer: torch.optim.Optimizer) -> None:
-    """Make an optimizer's moments now: made in the first step, they might not fit any more."""
+    """Make an optimizer's moments now, because memory might be short in the first step."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
@@ -315,14 +321,14 @@ def _make_state(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _step_without_effect(optimizer: torch.optim.Optimizer) -> None:
-    """Step as after a gradient that was not finite."""
+    """Call an optimizer's step as after a gradient that was not finite: no weight changes."""
     device = optimizer.param_groups[0]["params"][0].device
     optimizer.found_inf = torch.ones((), device=device)
     optimizer.step()
 
 
 def count_batch(batch: StepBatch) -> Counts:
-    """Sizes of a whole batch: what the sums of its losses are divided by."""
+    """Return the sizes of a whole batch, by which the sums of its losses are divided."""
     clips = [clip for micro_batch in batch for clip in micro_batch]
     return Counts(
         clips=len(clips),

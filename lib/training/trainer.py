@@ -1,7 +1,7 @@
 """The training loop of VITS (arXiv 2106.06103), from top to bottom.
 
-setup: device, data, networks -> where to start -> epochs of optimizer steps of micro-batches ->
-validation, samples, checkpoints -> a summary for the export.
+The order is: setup of device, data and networks; where to start; epochs of optimizer steps of
+micro-batches; validation, samples and checkpoints; the summary for the export.
 """
 
 import logging
@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-import torch
 from torch import Tensor
 from transformers import VitsTokenizer
 
@@ -40,9 +39,9 @@ from lib.training.device import (
 from lib.training.logging import Throughput, TrainingLog, archive_curves, write_summary
 from lib.training.non_finite_steps import NonFiniteSteps
 from lib.training.resume import Start, decide_start, make_signature, note_code, settle_best
-from lib.training.settings import TrainingPaths
+from lib.training.settings import LearningPhases, TrainingPaths
 from lib.training.signals import StopSignals, TrainingInterrupted
-from lib.training.step import NETWORKS, TrainStep
+from lib.training.step import TrainStep
 from lib.training.validation import ValidationResult, Validator
 from lib.vits.synthesis import synthesize
 
@@ -92,13 +91,10 @@ class Trainer:
         self._start()
         continued = self.signature["continued"]
         self.epochs = settings.continue_epochs if continued else settings.epochs
-        fresh = self.base.fresh_discriminator and not continued
-        start = 0 if continued else settings.discriminator_start_step
-        # Steps in which the generator learns alone, then steps in which the discriminator does.
-        self.phases = start, start + (settings.discriminator_warmup_steps if fresh else 0)
+        self.phases = LearningPhases.choose(settings, self.base.fresh_discriminator, continued)
         self.batches = Batches(self.clips, settings, self.state)
         self.batches.probe(self._fits, describe_memory(self.device, settings))
-        self.throughput = Throughput()
+        self.throughput = Throughput(self.device)
         self.last_save = time.monotonic()
 
     # ------------------------------------------------------------------ the loop
@@ -111,7 +107,7 @@ class Trainer:
         TrainingInterrupted
             After SIGTERM or Ctrl-C, once the state is saved.
         TrainingDivergedError
-            If steps keep giving no finite gradient.
+            If too many steps in a row have no finite gradient.
         """
         state = self.state
         note_code(self.signature, self.code, state, is_over=self._is_over())
@@ -141,7 +137,7 @@ class Trainer:
         self._finish()
 
     def _take_step(self, log: TrainingLog) -> None:
-        """One optimizer step of both networks."""
+        """Take one optimizer step of both networks and log it."""
         state, train_step = self.state, self.train_step
         learning_rate = train_step.set_learning_rate(state)
         batch, means = self._accumulate()
@@ -151,7 +147,7 @@ class Trainer:
         self.throughput.count(sum(map(len, batch)))
         shown = {}
         if state.step % self.settings.log_every == 0:
-            # Only here, and before a save, does the loop wait for the device.
+            # The loop waits for the device only here and before a save.
             self.non_finite.read()
             shown = {name: float(value) for name, value in means.items()}
             extra = {
@@ -160,15 +156,13 @@ class Trainer:
                 "overflowed_steps": state.overflowed_steps,
             }
             extra |= self.throughput.read(train_step.data_seconds)
-            if self.device.type == "cuda":
-                extra["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
             groups = {"train": shown, "gradient_norm": norms, "optimizer": extra}
             for group, values in groups.items():
                 log.scalars(group, values, state.step)
         log.advance(state.epoch, shown)
 
     def _accumulate(self) -> tuple[StepBatch, dict[str, Tensor]]:
-        """Compute the gradients of a step, in ever smaller micro-batches until they fit.
+        """Compute the gradients of a step; halve the micro-batches until they fit into memory.
 
         Returns
         -------
@@ -178,29 +172,22 @@ class Trainer:
         step, means = self.state.step, {}
 
         def compute(batch: StepBatch) -> None:
-            means.update(self.train_step.accumulate(batch, step, self._learning(step)))
+            means.update(self.train_step.accumulate(batch, step, self.phases.networks(step)))
 
         while True:
             batch = self.batches.current()
             (ran_out,) = self.ranks.any(not complete_in_memory(partial(compute, batch)))
             if not ran_out:
                 return batch, means
-            # No state has changed yet: the same clips again.
+            # No state has changed yet, so that the same clips can be tried again.
             means.clear()
             self.batches.shrink(batch)
 
-    def _learning(self, step: int) -> tuple[str, ...]:
-        """Name the networks that learn in a step."""
-        generator_alone, discriminator_alone = self.phases
-        if step < generator_alone:
-            return ("generator",)
-        return ("discriminator",) if step < discriminator_alone else NETWORKS
-
     def _finish_epoch(self, log: TrainingLog) -> None:
-        """Validate, speak samples, save milestones and the best state."""
+        """Validate, synthesize samples, save milestones and the best state."""
         settings, state = self.settings, self.state
         last = state.epoch == self.epochs
-        # Under the last step taken: what a resumed run repeats begins with the next one.
+        # Logged under the last step taken: a resumed run logs anew from the next one.
         step = state.step - 1
         if self.validator.clips and (last or state.epoch % settings.validate_every == 0):
             self._validate(log, step)
@@ -218,44 +205,39 @@ class Trainer:
         self._save_epoch()
 
     def _is_over(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Return whether no epoch is left to train."""
         return self.state.epoch >= self.epochs or self._is_stale()
 
     def _is_stale(self) -> bool:
-        """Whether validation has not improved for as long as early stopping waits."""
+        """Return whether validation has not improved for as long as early stopping waits."""
         patience, best = self.settings.early_stopping_epochs, self.state.best_epoch
         return None not in (patience, best) and self.state.epoch - best >= patience
 
     def _fits(self, batch: StepBatch) -> bool:
-        """Whether every process can learn from a batch at once."""
+        """Return whether every process has enough memory for a step over a batch."""
         if self.device.type != "cuda":
             return True
         enough = fits_in_memory(lambda: self.train_step.rehearse(batch))
         return not self.ranks.any(not enough)[0]
 
     def _validate(self, log: TrainingLog, step: int) -> None:
-        """Measure the averaged weights on the validation clips; note the best."""
-        state = self.state
+        """Measure the averaged weights on the validation clips, and note the best score."""
         with self.train_step.ema.applied():
             result = self._measure()
         log.validation(result, step)
-        logger.info("Epoch %d: validation score %.4f", state.epoch, result.score)
-        # A score that is not a number is worse than any.
-        best = math.inf if state.best_score is None else state.best_score
+        logger.info("Epoch %d: validation score %.4f", self.state.epoch, result.score)
+        # A score that is not a number is never better.
+        best = math.inf if self.state.best_score is None else self.state.best_score
         if result.score < best:
-            self._note_best(result, state.epoch)
+            self.state.note_best(result.score, result.weighted, self.state.epoch)
 
     def _measure(self) -> ValidationResult:
         return self.validator.measure(self.train_step.model, self.train_step.spectrogram)
 
-    def _note_best(self, result: ValidationResult, epoch: int) -> None:
-        self.state.best_score, self.state.best_epoch = result.score, epoch
-        self.state.best_losses = result.weighted
-
     # ------------------------------------------------------------------ state
 
     def _start(self) -> None:
-        """Take up the newest checkpoint as far as the run signature allows."""
+        """Resume from the newest checkpoint, start warm from it, or start from the base model."""
         root = self.paths.checkpoints
         if self.is_main:
             recover_checkpoints(root)
@@ -279,19 +261,19 @@ class Trainer:
                 logger.warning("Earlier checkpoints are kept in %s", archived)
 
     def _resume(self, found: Checkpoint) -> None:
-        """Go on from a checkpoint, with the best weights so far."""
+        """Resume from a checkpoint, with the best weights so far."""
         self.train_step.restore(found)
         state = self.state = self.non_finite.state = found.state
         self.signature["continued"] = found.signature["continued"]
         self.signature["code"] = list(found.signature.get("code", []))
         logger.info("Going on at epoch %d, step %d", state.epoch, state.step)
         if state.best_epoch is not None:
-            self._take_up_best()
+            self._resume_best()
         state.validated_on = self.validator.comparable
         if state.epoch and not state.batch:
             self._save_epoch()
 
-    def _take_up_best(self) -> None:
+    def _resume_best(self) -> None:
         """Settle which epoch is the best so far, by scores that can be compared."""
         path = self.paths.checkpoints / BEST
         best = settle_best(self.state, path, self.validator.comparable)
@@ -300,17 +282,17 @@ class Trainer:
         with self.train_step.ema.applied(best.ema):
             result = self._measure()
         logger.info("The best epoch is measured anew, since scores are no longer comparable")
-        self._note_best(result, self.state.best_epoch)
-        # Its own record stands beside the weights.
-        best.state.best_score, best.state.best_losses = result.score, result.weighted
+        # The train state and the record beside the best weights both get the new score.
+        self.state.note_best(result.score, result.weighted, self.state.best_epoch)
+        best.state.note_best(result.score, result.weighted, best.state.best_epoch)
         best.state.validated_on = self.validator.comparable
         if self.is_main:
             save_checkpoint(path, best)
 
     def _save_epoch(self) -> None:
-        """Save what the end of an epoch asks for, unless a run that was killed here has."""
+        """Save the best epoch and the milestones, unless a run that was killed here has."""
         state = self.state
-        # The best first: what a state tells of it must be there when that state is taken up.
+        # The best is saved first, because the state saved next refers to it.
         names = [BEST] if state.best_epoch == state.epoch else []
         if state.finished or state.epoch % self.settings.checkpoint_every == 0:
             names.append(f"epoch{state.epoch:04d}")
@@ -331,7 +313,7 @@ class Trainer:
             remove_surplus(self.paths.checkpoints, self.settings.keep_checkpoints)
 
     def _finish(self) -> None:
-        """Make sure that the state reached is saved, and say where the weights are."""
+        """Make sure that the state reached is saved, and write the summary."""
         state, root = self.state, self.paths.checkpoints
         if state.epoch > self.epochs or (state.epoch == self.epochs and state.batch):
             logger.warning(

@@ -1,4 +1,4 @@
-"""Validation on fixed clips with fixed noise: the same numbers for the same weights."""
+"""Validation on fixed clips with fixed noise, so that the same weights have the same losses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from lib.vits.model import Generated
 from lib.vits.spectrogram import Spectrogram
 
 BATCH_SIZE = 8
-"""Clips that are validated together. Always so many: their noise depends on it, and scores are
-compared over a whole training."""
+"""Number of clips that are validated together. It never changes, because the noise depends on it
+and scores are compared over a whole training."""
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """Losses averaged over the whole set, and the first clip's pictures."""
+    """Losses averaged over all validation clips, and the generator's output for the first."""
 
     losses: dict[str, float]
     weighted: dict[str, float]
-    """Each loss by its weight."""
+    """Each loss multiplied by its weight."""
     example: Generated | None
-    """None in a process that did not see the first clip."""
+    """None in a process that did not compute the first clip."""
 
     @property
     def score(self) -> float:
-        """The generator's own objective without its adversarial parts; lower is better."""
+        """The sum of the weighted losses, which have no adversarial part; lower is better."""
         return sum(self.weighted.values())
 
 
 class Validator:
-    """Measures weights on the clips that are held out."""
+    """Measures weights on held-out clips."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class Validator:
         self.clips = choose_clips(held_out, settings.max_validation_clips, settings.seed)
         self.settings, self.accelerator = settings, accelerator
         self.comparable = f"{digest_clips(self.clips)} {accelerator.mixed_precision}"
-        """What a score depends on, beside the weights and what decides the training."""
+        """Digest of the clips, and precision; only scores with the same can be compared."""
 
     def measure(self, model: VitsModel, spectrogram: Spectrogram) -> ValidationResult:
-        """Measure the weights that are in a model."""
+        """Measure the present weights of a model."""
         settings = self.settings
         with self.accelerator.autocast():
             losses, example = measure_losses(
@@ -66,7 +66,7 @@ class Validator:
 
 
 def choose_clips(clips: Sequence[TrainingClip], limit: int, seed: int) -> list[TrainingClip]:
-    """At most ``limit`` clips, the same ones for the same set."""
+    """Return at most ``limit`` clips, always the same ones of the same clips."""
     if len(clips) <= limit:
         return list(clips)
     generator = torch.Generator().manual_seed(seed)

@@ -7,7 +7,8 @@ import sys
 import torch
 
 from lib.training import run
-from lib.training.step import NETWORKS, TrainStep
+from lib.training.settings import NETWORKS
+from lib.training.step import TrainStep
 
 FAULT, RANK = os.environ["FAULT"], os.environ["RANK"]
 _accumulate, _apply = TrainStep.accumulate, TrainStep.apply

@@ -10,8 +10,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lib.files import read_json
 from lib.training.non_finite_steps import TrainingDivergedError
+from lib.training.settings import NETWORKS
 from lib.training.signals import TrainingInterrupted
-from lib.training.step import NETWORKS, TrainStep
+from lib.training.step import TrainStep
 from tests.fixtures.training import run
 
 
@@ -70,8 +71,8 @@ def test_a_stop_by_a_signal_writes_the_last_points(paths, monkeypatch, closed):
 def test_a_divergence_writes_the_last_points(paths, monkeypatch, closed):
     original = TrainStep.accumulate
 
-    def accumulate(train_step, window, step, learning=NETWORKS):
-        means = original(train_step, window, step, learning)
+    def accumulate(train_step, batch, step, learning=NETWORKS):
+        means = original(train_step, batch, step, learning)
         if step > 1:
             next(train_step.model.parameters()).grad[0] = float("nan")
         return means
@@ -123,8 +124,8 @@ def test_finding_the_loss_scale_blames_no_clip(paths, scaled, caplog):
 def test_a_loss_that_is_not_finite_names_its_clips_in_fp16_too(paths, scaled, monkeypatch, caplog):
     original = TrainStep.accumulate
 
-    def accumulate(train_step, window, step, learning=NETWORKS):
-        means = original(train_step, window, step, learning)
+    def accumulate(train_step, batch, step, learning=NETWORKS):
+        means = original(train_step, batch, step, learning)
         if step == 6:
             means["mel"] = means["mel"] * float("nan")
             next(train_step.model.parameters()).grad[0] = float("nan")
@@ -140,8 +141,8 @@ def test_a_scale_that_never_comes_right_stops(paths, scaled, monkeypatch):
     monkeypatch.setattr("lib.training.non_finite_steps.MOST_OVERFLOWS", 3)
     original = TrainStep.accumulate
 
-    def accumulate(train_step, window, step, learning=NETWORKS):
-        means = original(train_step, window, step, learning)
+    def accumulate(train_step, batch, step, learning=NETWORKS):
+        means = original(train_step, batch, step, learning)
         next(train_step.discriminator.parameters()).grad[0] = float("inf")
         return means
 

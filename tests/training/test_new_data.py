@@ -9,6 +9,7 @@ import torch
 from transformers import VitsModel
 
 from lib.training.run import train
+from lib.training.settings import LearningPhases
 from lib.training.trainer import Trainer
 from tests.fixtures.base_model import make_row, prepare, write_dataset
 from tests.fixtures.training import QUICK, assert_equal, make_paths, weights
@@ -37,9 +38,9 @@ def test_new_data_continues_from_the_earlier_weights(grown, undisturbed, caplog)
     assert trainer.epochs == 1
     assert trainer.state.step == 0
     # Its discriminator is no longer a fresh one, also after an interruption.
-    assert trainer.phases == (0, 0)
+    assert trainer.phases == LearningPhases(0, 0)
     trainer.run()
-    assert Trainer(settings, grown, use_gpu=False).phases == (0, 0)
+    assert Trainer(settings, grown, use_gpu=False).phases == LearningPhases(0, 0)
     assert json.loads(grown.summary.read_text())["epoch"] == 1
     assert list(grown.checkpoints.parent.glob("checkpoints.*/epoch0004"))
     assert "The data has changed" in caplog.text

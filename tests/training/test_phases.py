@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib.training.run import train
-from lib.training.step import NETWORKS
+from lib.training.settings import NETWORKS
 from lib.training.trainer import Trainer
 from lib.training.validation import Validator
 from tests.fixtures.training import QUICK, assert_equal, make_paths, weights
@@ -30,7 +30,7 @@ def test_the_generator_learns_alone_then_the_discriminator_then_both(paths):
 
     for step, expected in enumerate([["generator"], ["discriminator"], list(NETWORKS)]):
         before = {name: snapshot(network) for name, network in networks.items()}
-        losses = trainer.train_step.accumulate(batch, step, trainer._learning(step))
+        losses = trainer.train_step.accumulate(batch, step, trainer.phases.networks(step))
         trainer.train_step.apply(step)
         moved = [
             name
@@ -56,7 +56,7 @@ def moving(paths, settings) -> list[set[str]]:
     return changed
 
 
-def test_parts_of_the_generator_rest_for_the_first_epochs(paths):
+def test_parts_of_the_generator_are_frozen_for_the_first_epochs(paths):
     everything = moving(paths, QUICK)[0]
     text = {name for name in everything if name.startswith("text_encoder")}
     speakers = {name for name in everything if name == "embed_speaker.weight" or ".cond" in name}

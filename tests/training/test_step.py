@@ -51,14 +51,14 @@ def test_micro_batches_of_any_sizes_learn_what_one_batch_does(
     sizes,
     learning,
 ):
-    """Every one of them counts: losses and gradients of the window are those of one batch."""
-    window, start = [], 0
+    """Every one of them counts: losses and gradients are those of a single micro-batch."""
+    batch, start = [], 0
     for size in sizes:
-        window.append(clips[start : start + size])
+        batch.append(clips[start : start + size])
         start += size
     whole = train_step.accumulate([clips[:4]], 0, learning)
     expected = gradients(train_step)
-    losses = train_step.accumulate(window, 0, learning)
+    losses = train_step.accumulate(batch, 0, learning)
     found = gradients(train_step)
     assert found.keys() == expected.keys() and any(k.startswith("g.") for k in found)
     assert any(k.startswith("d.") for k in found) == ("discriminator" in learning)
@@ -70,7 +70,7 @@ def test_micro_batches_of_any_sizes_learn_what_one_batch_does(
         assert float(losses[name]) == pytest.approx(float(value), rel=1e-4), name
 
 
-def test_gradients_of_an_earlier_window_are_gone(train_step, clips, fixed_noise):
+def test_gradients_of_an_earlier_batch_are_gone(train_step, clips, fixed_noise):
     train_step.accumulate([clips[:2]], 0)
     once = gradients(train_step)
     train_step.accumulate([clips[2:4]], 0)

@@ -16,7 +16,8 @@ from lib.training.checkpoint import TrainState
 from lib.training.logging import Throughput
 from lib.training.non_finite_steps import TrainingDivergedError
 from lib.training.run import train
-from lib.training.step import NETWORKS, TrainStep
+from lib.training.settings import NETWORKS
+from lib.training.step import TrainStep
 from lib.training.trainer import Trainer
 from lib.training.validation import Validator
 from tests.fixtures.training import QUICK, weights
@@ -132,8 +133,8 @@ def test_validation_gives_the_same_numbers_twice(undisturbed):
 def test_non_finite_steps_are_skipped_named_and_counted(paths, monkeypatch, caplog):
     original = TrainStep.accumulate
 
-    def accumulate(train_step, window, step, learning=NETWORKS):
-        means = original(train_step, window, step, learning)
+    def accumulate(train_step, batch, step, learning=NETWORKS):
+        means = original(train_step, batch, step, learning)
         if step == 1:
             next(train_step.model.parameters()).grad[0] = float("nan")
         return means
@@ -147,7 +148,7 @@ def test_non_finite_steps_are_skipped_named_and_counted(paths, monkeypatch, capl
 
 
 def test_too_many_skipped_steps_stop_with_advice(paths, monkeypatch):
-    def accumulate(train_step, window, step, learning=NETWORKS):
+    def accumulate(train_step, batch, step, learning=NETWORKS):
         for parameter in train_step.model.parameters():
             parameter.grad = torch.full_like(parameter, float("inf"))
         return {"mel": torch.zeros(())}
@@ -161,10 +162,10 @@ def test_too_many_skipped_steps_stop_with_advice(paths, monkeypatch):
 def test_out_of_memory_splits_the_micro_batch_and_goes_on(undisturbed, paths, monkeypatch, caplog):
     original = TrainStep.accumulate
 
-    def accumulate(train_step, window, step, learning=NETWORKS):
-        if max(map(len, window)) > 1:
+    def accumulate(train_step, batch, step, learning=NETWORKS):
+        if max(map(len, batch)) > 1:
             raise torch.cuda.OutOfMemoryError("simulated")
-        return original(train_step, window, step, learning)
+        return original(train_step, batch, step, learning)
 
     monkeypatch.setattr(TrainStep, "accumulate", accumulate)
     train(dataclasses.replace(QUICK, epochs=1), paths, use_gpu=False, threads=1)
@@ -178,7 +179,7 @@ def test_out_of_memory_splits_the_micro_batch_and_goes_on(undisturbed, paths, mo
 
 
 def test_a_clip_that_does_not_fit_alone_stops_with_advice(paths, monkeypatch):
-    def accumulate(train_step, window, step, learning=NETWORKS):
+    def accumulate(train_step, batch, step, learning=NETWORKS):
         raise torch.cuda.OutOfMemoryError("simulated")
 
     monkeypatch.setattr(TrainStep, "accumulate", accumulate)
@@ -186,12 +187,12 @@ def test_a_clip_that_does_not_fit_alone_stops_with_advice(paths, monkeypatch):
         train(QUICK, paths, use_gpu=False, threads=1)
 
 
-def test_the_pace_is_that_since_the_last_reading(monkeypatch):
+def test_throughput_is_that_since_the_last_reading(monkeypatch):
     now = iter([100.0, 104.0, 106.0])
     monkeypatch.setattr("lib.training.logging.time.perf_counter", lambda: next(now))
-    pace = Throughput()
-    pace.count(12)
-    pace.count(8)
-    assert pace.read(data_seconds=1.0) == {"clips_per_second": 5.0, "data_share": 0.25}
-    pace.count(6)
-    assert pace.read(data_seconds=1.5) == {"clips_per_second": 3.0, "data_share": 0.25}
+    throughput = Throughput(torch.device("cpu"))
+    throughput.count(12)
+    throughput.count(8)
+    assert throughput.read(data_seconds=1.0) == {"clips_per_second": 5.0, "data_share": 0.25}
+    throughput.count(6)
+    assert throughput.read(data_seconds=1.5) == {"clips_per_second": 3.0, "data_share": 0.25}
