@@ -1,1 +1,1 @@
-"""Find, fetch, convert and fit a base model; export what was trained from it."""
+"""Find, fetch, convert and fit a base model; export the voices that are trained from it."""

@@ -12,7 +12,7 @@ from lib.commands import make_parser, run_command
 
 
 def main(line: Sequence[str] | None = None) -> None:
-    """Fetch a base model, fit it to a dataset, or export what was trained from it."""
+    """Fetch a base model, fit it to a dataset, or export a voice that was trained from it."""
     parser = make_parser("base_model", main.__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fetch = commands.add_parser("fetch", help="write a base as plain transformers loads it")

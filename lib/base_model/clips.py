@@ -1,6 +1,6 @@
-"""Reads clips of the dataset as a fitted base model takes them: PCM, token ids, speaker rows.
+"""Load clips of the dataset for a fitted base model: PCM, token ids, rows of speakers.
 
-soundfile is imported where it reads: benchmarks/gpu.py trains without.
+soundfile is imported only when clips are loaded, because benchmarks/gpu.py trains without it.
 """
 
 import io
@@ -32,7 +32,7 @@ def load_clips(
     speakers
         Row in the speaker table by speaker id.
     only
-        Clips to load; None takes all.
+        Ids of the clips to load; None loads all.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def encode_sample(
     tokenizer: VitsTokenizer,
     base_model: Path,
 ) -> list[int]:
-    """Return the token ids of the sentence that is spoken while training.
+    """Return the token ids of the sentence that is synthesized during the training.
 
     Parameters
     ----------
     texts
-        The first one is taken, written as the trained voice will write it; none, or one of which
-        the base knows no letter, takes the text of the first of the clips.
+        The first one is taken, after the text processing of the trained voice. Without any, or if
+        the base knows none of its characters, the text of the first clip is taken.
     """
     if texts:
         frontend = TextFrontend.read(base_model)

@@ -1,4 +1,4 @@
-"""Finds, reads and writes the discriminator that a training starts with."""
+"""Find, read and write the discriminator that a training starts from."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,17 @@ from lib.vits.discriminator import discriminator_width
 logger = logging.getLogger(__name__)
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
-# What torch and safetensors raise for a file that is damaged or holds something else.
+# torch and safetensors raise these for a file that is damaged or has other content.
 UNREADABLE = (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError, SafetensorError)
 
 
 def save_discriminator(
     weights: Mapping[str, torch.Tensor], periods: Sequence[int] | None, path: Path
 ) -> None:
-    """Write a discriminator's weights; their shapes tell its width, only a note its periods."""
+    """Write a discriminator's weights, with its periods as metadata of the file.
+
+    Its width is not written, because it follows from the shapes of the weights.
+    """
     note = {"periods": " ".join(map(str, periods))} if periods else None
     save_file(dict(weights), path, metadata=note)
 
@@ -31,7 +34,14 @@ def save_discriminator(
 def choose_discriminator(
     base: BaseSource, choice: str
 ) -> tuple[str, dict[str, torch.Tensor] | None, tuple[int, ...] | None]:
-    """Load the first file that really is a discriminator: `tir`'s original holds a generator."""
+    """Load the first file with a discriminator; that of the language `tir` has a generator.
+
+    Returns
+    -------
+    tuple
+        Origin, weights and periods; ``("fresh", None, None)`` if there is none. The periods are
+        None if the file does not have them.
+    """
     if choice != "fresh":
         for origin, path in find_discriminators(base):
             try:
@@ -42,7 +52,7 @@ def choose_discriminator(
 
 
 def read_discriminator(path: Path) -> tuple[dict[str, torch.Tensor], tuple[int, ...] | None]:
-    """Return a discriminator's weights, and its periods where the file tells them."""
+    """Return a discriminator's weights, and its periods; None if the file does not have them."""
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as file:
             told = (file.metadata() or {}).get("periods", "")

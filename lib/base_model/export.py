@@ -1,4 +1,4 @@
-"""Writes a trained voice as a directory that plain transformers loads."""
+"""Write a trained voice as a directory that plain transformers loads."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,13 +57,13 @@ def export_checkpoint(
     Parameters
     ----------
     registry
-        Names of the speakers, as rule name_speakers writes them. They enter here, so that a new
-        name fits no base and trains nothing; without it the speakers are called by their ids.
+        Names of the speakers, from rule name_speakers. Neither the fitted base nor the training
+        depends on them. Without it the names are the ids.
 
     Raises
     ------
     DamagedCheckpointError
-        If there is no whole checkpoint.
+        If there is no complete checkpoint.
     ValueError
         If the base model has been fitted to other speakers or letters since.
     """
@@ -97,7 +97,7 @@ def export_trained(
     language: str,
     registry: Path | None = None,
 ) -> None:
-    """Export the ``best`` or ``last`` checkpoint of a finished training, as its summary names."""
+    """Export the ``best`` or ``last`` checkpoint of a finished training, by its summary."""
     export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language, registry)
 
 
@@ -107,7 +107,7 @@ def find_checkpoint(summary: Path, choice: str) -> Path:
     Raises
     ------
     ValueError
-        If it is not there.
+        If it does not exist.
     """
     named = read_json(summary)[choice]
     path = summary.parent / named

@@ -1,7 +1,7 @@
-"""Fetches the base model and writes it as plain transformers loads it, whatever it was.
+"""Fetch the base model and write it in the layout of plain transformers.
 
-The result is a folder with model, tokenizer, ``speakers.json`` where it has several, the
-discriminator that suits it where there is one, and ``source.json`` (see `FetchedBase`).
+The result is a folder with model, tokenizer, ``speakers.json``, a suitable discriminator if there
+is one, and ``source.json`` (see `FetchedBase`).
 """
 
 import hashlib
@@ -39,16 +39,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FetchedBase:
-    """What was found."""
+    """Record of a fetched base model."""
 
     source: str
-    """As it was configured."""
+    """The configured source."""
     origin: str
     """Digest of the weights."""
     discriminator_origin: str
-    """Where the discriminator is from; ``fresh`` where there is none."""
+    """Origin of the discriminator; ``fresh`` if there is none."""
     discriminator_digest: str | None
-    """Of its weights."""
+    """Digest of its weights; None if there is none."""
 
     @classmethod
     def read(cls, directory: Path) -> "FetchedBase":
@@ -57,14 +57,16 @@ class FetchedBase:
 
 
 def fetch_base_model(source: str, discriminator: str, output: Path) -> None:
-    """Find a base model, download it where it is on the Hub, and write it.
+    """Find a base model, download it if it is on the Hub, and write it.
 
     Parameters
     ----------
     source
         ``tiny``, a directory, or a Hub id.
     discriminator
-        ``auto`` takes the best that exists, ``fresh`` none.
+        ``auto`` takes the most suitable that exists, ``fresh`` none.
+    output
+        Folder to write.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def fetch_base_model(source: str, discriminator: str, output: Path) -> None:
     base = find_base_model(source)
     with atomic_directory(output) as directory:
         found = _find_plain_directory(base, directory)
-        # Where the weights are stored in half precision, training them still wants the whole.
+        # Weights may be stored in half precision, but they are trained in fp32.
         model = VitsModel.from_pretrained(found, dtype=torch.float32)
         _check_analysis(model, source)
         speakers = read_speakers(found) or {
@@ -99,7 +101,7 @@ def fetch_base_model(source: str, discriminator: str, output: Path) -> None:
 
 
 def digest_weights(weights: Mapping[str, torch.Tensor]) -> str:
-    """Digest weights by names and values."""
+    """Return a digest of weights, by their names and values."""
     digest = hashlib.blake2b(digest_size=16)
     for name, value in sorted(weights.items()):
         digest.update(name.encode())
@@ -108,7 +110,7 @@ def digest_weights(weights: Mapping[str, torch.Tensor]) -> str:
 
 
 def _find_plain_directory(base: BaseSource, directory: Path) -> Path:
-    """Return a transformers directory of the base; where there is none, `directory`, filled."""
+    """Return a transformers directory of the base; if there is none, write it to `directory`."""
     if base.name == TINY:
         write_tiny_model(directory)
         return directory

@@ -1,8 +1,8 @@
-"""Fits a fetched base model to the dataset's speakers and letters.
+"""Fit a fetched base model to the dataset's speakers and letters.
 
-The result is a plain Hugging Face directory with, beside it, ``base.json`` (what was found and
-done, see `BaseModel`), ``text.json`` (how a text is written) and ``discriminator.safetensors``
-where the base has one.
+The result is a plain Hugging Face directory. Beside the model are ``base.json`` (see `BaseModel`),
+``text.json`` (the settings of the `TextFrontend`) and, if the base has one,
+``discriminator.safetensors``.
 """
 
 import logging
@@ -45,15 +45,17 @@ def fit_base_model(
     text
         Folder of the text plan, see `lib.text.plan.plan_text`.
     centroids
-        Speaker embeddings of the speakers, as rule cluster_speakers writes them.
+        Mean embeddings of the speakers, from rule cluster_speakers.
+    output
+        Folder to write.
     same_speakers
-        Speakers of the dataset who are one of the base's, with that one's id or name there. They go
-        on learning in that row; all others get a row of their own.
+        Speakers of the dataset who are speakers of the base, with their id or name there. They keep
+        the row of the base's speaker. All others get a new row.
 
     Raises
     ------
     BaseModelError
-        If `same_speakers` names somebody who is not there.
+        If `same_speakers` names a speaker who does not exist.
     """
     fetched = FetchedBase.read(base)
     model = VitsModel.from_pretrained(base)
@@ -64,7 +66,7 @@ def fit_base_model(
     rows = (read_split(dataset / split, ["speaker_id"]) for split in ("train", "validation"))
     ours = sorted({row["speaker_id"] for part in rows for row in part})
     theirs = read_speakers(base)
-    # A model with one speaker has no row to keep.
+    # A model with one speaker has no speaker table.
     kept = model.config.num_speakers if model.config.num_speakers > 1 else 0
     speakers = place_speakers(kept, ours, theirs, same_speakers)
     if kept:

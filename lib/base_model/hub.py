@@ -1,7 +1,7 @@
-"""Finds base models: the embedded tiny one, local directories, and repositories on the Hub.
+"""Find base models: the tiny one, local directories, and repositories on the Hub.
 
-`check_base_model` runs at every start of the workflow, before any work: it imports nothing heavy
-and asks the Hub only for what is not in the local cache yet.
+`check_base_model` runs at every start of the workflow, before any work. It imports no large library
+and asks the Hub only for files that are not in the local cache.
 """
 
 import json
@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 TINY = "tiny"
 SOURCE_FILE = "source.json"
-"""Of a fetched base, see `lib.base_model.fetch`."""
+"""File with the record of a fetched base, see `lib.base_model.fetch`."""
 
 MMS_PREFIX = "facebook/mms-tts-"
 MMS_ORIGINALS = "facebook/mms-tts"
 """Repository with the original training states, discriminators included."""
 
-# People try this one first.
+# Codes that are often tried, but for which no voice was published.
 _NEVER_PUBLISHED = {
     "cmn": ("Mandarin (MMS covers it for recognition only)", ("hak", "nan")),
 }
@@ -43,18 +43,18 @@ class BaseSource:
 
     name: str
     directory: Path | None
-    """None for the tiny model, which is made from a seed."""
+    """Its directory; None for the tiny model, which is made from a seed."""
     original: bool = False
-    """The directory holds an original checkpoint (``G_*.pth``), not a transformers model."""
+    """Whether the directory has an original checkpoint (``G_*.pth``)."""
 
 
 def check_base_model(source: str) -> None:
-    """Refuse a base model that cannot work, before anything is computed.
+    """Check that a base model can be used, before anything is computed.
 
     Raises
     ------
     BaseModelError
-        With what is wrong and what to use instead.
+        If it cannot; the message says what to use instead.
     """
     if source == TINY:
         return
@@ -76,7 +76,7 @@ def read_base_vocabulary(source: str) -> list[str] | None:
     Returns
     -------
     list or None
-        None where that is not known yet, or where the base romanises what it is given.
+        None if they are not known yet, or if the base reads romanised text.
     """
     files = {name: _local_file(source, name) for name in ("vocab.json", "tokenizer_config.json")}
     if files["vocab.json"] is None or _romanises(files["tokenizer_config.json"]):
@@ -90,17 +90,17 @@ def read_base_vocabulary(source: str) -> list[str] | None:
 
 
 def check_sample_rate(source: str, sample_rate: int) -> None:
-    """Refuse clips at another rate than the base's, and a base that cannot be trained.
+    """Check that the clips have the base's sample rate, and that the base can be trained.
 
     Parameters
     ----------
     sample_rate
-        Of the converted clips, in Hz.
+        Sample rate of the converted clips in Hz.
 
     Raises
     ------
     BaseModelError
-        Naming both rates and the key to change.
+        If not; the message has both rates and the key to change.
     """
     config = _local_file(source, "config.json") if source != TINY else None
     of_base = _read_sample_rate(config) if config else SAMPLE_RATE
@@ -145,14 +145,14 @@ def _romanises(config: Path | None) -> bool:
 
 
 def spoken_language(language: str, source: str) -> str:
-    """Return the language that is configured, else that of an MMS voice; "" where none is known."""
+    """Return the configured language, or else that of an MMS voice; "" if neither is known."""
     if language not in ("", "und"):
         return language
     return source.removeprefix(MMS_PREFIX) if source.startswith(MMS_PREFIX) else ""
 
 
 def is_fetched(directory: Path, source: str) -> bool:
-    """Whether a directory already holds this base: then nothing is needed of the Hub."""
+    """Return whether a directory already has this base, so that the Hub is not needed."""
     try:
         return json.loads((directory / SOURCE_FILE).read_text("utf-8"))["source"] == source
     except (OSError, ValueError, KeyError):
@@ -187,12 +187,12 @@ def find_base_model(source: str) -> BaseSource:
 
 
 def find_discriminators(base: BaseSource) -> Iterator[tuple[str, Path]]:
-    """Yield original discriminator weights that suit a base, the best first: ``(origin, file)``.
+    """Yield suitable discriminator weights for a base, the best first: ``(origin, file)``.
 
-    A local directory may hold them beside the generator. An MMS voice on the Hub has its own
-    among the originals; some codes carry a script suffix there. A discriminator knows no
-    language, so that English serves where there is none. Only what is asked for is downloaded:
-    the next one is for the case that a file proves to be something else.
+    A local directory may have them beside the generator. For an MMS voice on the Hub they are among
+    the original checkpoints. If there are none for its language, those of English are taken,
+    because a discriminator does not depend on the language. A file is downloaded only when the
+    iterator reaches it, because the next one is needed only if a file is not a discriminator.
     """
     if base.directory is None:
         return
@@ -202,7 +202,7 @@ def find_discriminators(base: BaseSource) -> Iterator[tuple[str, Path]]:
     if not base.name.startswith(MMS_PREFIX):
         return
     code = base.name.removeprefix(MMS_PREFIX)
-    # Codes carry a script suffix (urd-script_arabic) in both places, or in one of them only.
+    # A code may have a script suffix (urd-script_arabic) in both repositories or in one of them.
     for candidate in dict.fromkeys((code, code.split("-")[0], "eng")):
         path = _download_original(f"full_models/{candidate}/D_100000.pth")
         if path is not None:
@@ -223,7 +223,7 @@ def _download_original(filename: str) -> Path | None:
 
 
 def _steps(path: Path) -> int:
-    """Training steps that an original checkpoint has in its name."""
+    """Return the number of training steps in the name of an original checkpoint."""
     digits = re.sub(r"\D", "", path.stem)
     return int(digits) if digits else 0
 
@@ -276,7 +276,7 @@ def _check_model_type(found: str | None, name: str) -> None:
 
 
 def _check_suffix(source: str) -> None:
-    """Refuse a voice of MMS that exists for single scripts or dialects of its language only."""
+    """Check the suffix of an MMS voice whose language has one voice for each script or dialect."""
     if not source.startswith(MMS_PREFIX):
         return
     code, _, suffix = source.removeprefix(MMS_PREFIX).partition("-")
@@ -318,8 +318,7 @@ def _check_hub(source: str) -> None:
             "elsewhere and set base_model.source to its directory"
         ) from None
     _check_model_type((info.config or {}).get("model_type"), source)
-    # Small files, for `read_base_vocabulary` and `check_sample_rate`, which are asked before any
-    # work.
+    # `read_base_vocabulary` and `check_sample_rate` need these small files before any work.
     for name in ("config.json", "vocab.json", "tokenizer_config.json"):
         if any(file.rfilename == name for file in info.siblings or ()):
             hf_hub_download(source, name)

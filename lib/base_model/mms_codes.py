@@ -1,4 +1,4 @@
-"""Languages of MMS-TTS that have no voice under their bare code, but one for each of these."""
+"""Suffixes of MMS-TTS voices for languages with one voice for each script or dialect."""
 
 SUFFIXED = {
     "azj": ("script_cyrillic", "script_latin"),

@@ -1,4 +1,4 @@
-"""A fitted base model and what is known of it."""
+"""The record of a fitted base model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,34 +16,34 @@ from lib.vits.discriminator import (
 )
 
 SPEAKERS_FILE = "speakers.json"
-"""Of a model: ``{speaker id: {"index", "name"}}``."""
+"""File with the speakers of a model: ``{speaker id: {"index", "name"}}``."""
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A prepared base model and what is known of it."""
+    """A fitted base model and its record, ``base.json``."""
 
     directory: Path
     source: str
     origin: str
-    """Digest of the weights as they were found, before they were fitted to the dataset."""
+    """Digest of the fetched weights, before they were fitted to the dataset."""
     speakers: dict[str, int]
     """Row in the speaker table by speaker id; those of the dataset come first."""
     names: dict[str, str]
-    """Name by speaker id, of those whom the base itself knows."""
+    """Name by speaker id, for the speakers of the base."""
     discriminator_origin: str
     fresh_discriminator: bool
     num_kept: int = 0
-    """How many of the speakers only the base knows; nothing is learnt about them."""
+    """Number of speakers that are only in the base; they are not trained."""
     discriminator_digest: str | None = None
-    """Of the discriminator's weights; None of a fresh one."""
+    """Digest of the discriminator's weights; None for a fresh one."""
     letters: dict[str, list[str]] = field(default_factory=dict)
     """Each new letter with the known ones that it starts from."""
     speaker_starts: dict[str, str] = field(default_factory=dict)
-    """What each speaker of the dataset starts from."""
+    """What each speaker of the dataset starts from: a row of the base or its embedding."""
 
     FROM_EMBEDDING: ClassVar[str] = "speaker embedding"
-    """How `speaker_starts` says that it is the speaker's own embedding."""
+    """Beginning of an entry of `speaker_starts` for a speaker's own embedding."""
 
     @classmethod
     def open(cls, directory: Path) -> "BaseModel":
@@ -60,12 +60,12 @@ class BaseModel:
         return dict(list(self.speakers.items())[: len(self.speakers) - self.num_kept])
 
     def speaker_map(self, names: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
-        """Return ``{speaker id: {"index", "name"}}``, as a trained model carries it.
+        """Return ``{speaker id: {"index", "name"}}``, the content of `SPEAKERS_FILE`.
 
         Parameters
         ----------
         names
-            The user's names, which go before those of the base.
+            The user's names, which have precedence over those of the base.
         """
         names = {**self.names, **(names or {})}
         return {
@@ -79,9 +79,14 @@ class BaseModel:
         Parameters
         ----------
         periods
-            Of a fresh one, and of the base's where its file does not tell.
+            Periods of a fresh one, and of the base's if its file does not have them.
         channels, seed
-            Of a fresh one; the base's has the width that its weights tell.
+            Width and seed of a fresh one. The width of the base's follows from its weights.
+
+        Raises
+        ------
+        BaseModelError
+            If the base's discriminator does not have these periods.
         """
         if self.fresh_discriminator:
             return initialise_discriminator(DiscriminatorSettings(tuple(periods), channels), seed)
@@ -100,7 +105,7 @@ class BaseModel:
 
 
 def read_speakers(found: Path) -> dict[str, dict[str, Any]]:
-    """Return the speakers of a model that this project prepared or exported, else nothing."""
+    """Return the speakers of a model that this project fitted or exported; none of others."""
     if (found / "base.json").is_file():
         return BaseModel.open(found).speaker_map()
     path = found / SPEAKERS_FILE

@@ -1,7 +1,7 @@
-"""Which voice of a multi-speaker base each new speaker starts from: the one that fits it best.
+"""Choose the speaker of a multi-speaker base that each new speaker starts from.
 
-A row between the known ones is a voice that nobody has, and it may not speak at all; the row of a
-known voice speaks as well as the base does.
+A new speaker starts as a copy of the known row with the lowest losses on its recordings. A mean of
+known rows might give no intelligible speech, whereas a known row is as good as the base.
 """
 
 import logging
@@ -21,10 +21,10 @@ from lib.vits.spectrogram import Spectrogram
 logger = logging.getLogger(__name__)
 
 CLIPS = 4
-"""Recordings of a speaker that every known voice is tried on."""
+"""Number of recordings of a new speaker on which every known speaker is measured."""
 MAX_TRIALS = 600
-"""Pairs of a new speaker and a known voice; with more, evenly spaced voices are tried."""
-# Short clips tell as much in less time, very short ones tell little.
+"""Most pairs of a new and a known speaker; with more, evenly spaced known ones are measured."""
+# Short clips are as informative as long ones and take less time; very short ones are not.
 _SECONDS = 3.0
 _SEGMENT_FRAMES = 32
 _SEED = 0
@@ -36,21 +36,21 @@ def nearest_rows(
     dataset: Path,
     speakers: Sequence[str],
 ) -> dict[str, int]:
-    """Find the row of the speaker table that explains each speaker's recordings best.
+    """Find the row of the speaker table that fits each speaker's recordings best.
 
-    With all clips of a speaker given a row, the losses say how well it sounds like them (mel), says
-    their letters as they do (KL) and keeps their time (duration). Best is the lowest sum of ranks:
-    in the weights of the training the sound alone would decide, and a voice that speaks another
-    language would do.
+    For each row the losses of the recordings are measured: mel for the sound, KL for the
+    pronunciation of the letters, duration for the rhythm. The row with the lowest sum of ranks is
+    taken. With the loss weights of the training the sound alone would decide, so that a speaker of
+    another language could be chosen.
 
     Parameters
     ----------
     model
         A model with a speaker table.
     dataset
-        Folder of the dataset; recordings of its training split are tried.
+        Folder of the dataset; recordings of its training split are used.
     speakers
-        Ids of the new speakers. One of whom nothing is in that split gets the first row.
+        Ids of the new speakers. One without a recording in that split gets the first row.
     """
     rows = list(read_split(dataset / "train", ["id", "speaker_id", "duration"]))
     chosen = {speaker: _choose_clips(rows, speaker) for speaker in speakers}
@@ -68,7 +68,7 @@ def nearest_rows(
 
 
 def _choose_clips(rows: Sequence[Mapping[str, Any]], speaker: str) -> list[str]:
-    """Take a speaker's clips nearest to the wanted length."""
+    """Return the ids of a speaker's clips that are nearest to the wanted length."""
     own = [row for row in rows if row["speaker_id"] == speaker]
     own.sort(key=lambda row: (abs(row["duration"] - _SECONDS), row["id"]))
     return [row["id"] for row in own[:CLIPS]]
@@ -81,15 +81,15 @@ def _spread(total: int, limit: int) -> list[int]:
 
 
 def _best(losses: Sequence[Mapping[str, float]]) -> int:
-    """Return the place of the lowest sum of ranks; among equals, of the lowest mel loss."""
+    """Return the index of the lowest sum of ranks; of equal ones that of the lowest mel loss."""
     table = np.array([list(found.values()) for found in losses])
-    # How many are better, in each loss.
+    # The rank in a loss is the number of rows that are better.
     total = (table[:, None] > table[None]).sum((1, 2))
     return min(range(len(losses)), key=lambda place: (total[place], losses[place]["mel"]))
 
 
 def _measure(model: VitsModel, clips: Sequence[TrainingClip], row: int) -> dict[str, float]:
-    """Return the losses of clips that are taken to be by one speaker."""
+    """Return the losses of clips with the given row as their speaker."""
     given = [replace(clip, speaker=row) for clip in clips]
     losses, _ = measure_losses(model, given, Spectrogram(), _SEGMENT_FRAMES, len(given), _SEED)
     return losses

@@ -1,4 +1,4 @@
-"""Gives every speaker a row in the speaker table of a fitted base model."""
+"""Assign rows of a fitted base model's speaker table to speakers."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,32 +13,32 @@ def place_speakers(
     known: Mapping[str, Mapping[str, Any]],
     same: Mapping[str, str],
 ) -> dict[str, int]:
-    """Row of every speaker, the dataset's first.
+    """Return the row of every speaker, beginning with those of the dataset.
 
-    Those of the base keep their rows, under ids of their own: the ``spk000`` of another corpus is
-    somebody else.
+    The speakers of the base keep their rows and get ids like ``base000``, because the ``spk000`` of
+    another corpus is another speaker.
 
     Parameters
     ----------
     kept
-        Rows of the base's speaker table that stay.
+        Number of rows of the base's speaker table.
     speakers
         Ids of the dataset's speakers.
     known
         Speakers of the base, by their ids there.
     same
-        Speakers of the dataset who are one of the base, with that one's id or name there.
+        Speakers of the dataset who are speakers of the base, with their id or name there.
 
     Raises
     ------
     BaseModelError
-        If `same` names a speaker whom the dataset or the base does not have, or one twice.
+        If `same` names a speaker who is not in the dataset or in the base, or names one twice.
     """
     taken = {speaker: _find_row(speaker, theirs, known, kept) for speaker, theirs in same.items()}
-    strangers = sorted(set(same) - set(speakers))
-    if strangers:
+    unknown = sorted(set(same) - set(speakers))
+    if unknown:
         raise BaseModelError(
-            f"base_model.speakers: the dataset has no speaker {', '.join(strangers)}; it has "
+            f"base_model.speakers: the dataset has no speaker {', '.join(unknown)}; it has "
             f"{', '.join(speakers)}"
         )
     if len(set(taken.values())) < len(taken):

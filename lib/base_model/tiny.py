@@ -1,7 +1,7 @@
-"""A small random VITS, made from a seed: the base model `tiny` and that of tests.
+"""A small random VITS, made from a seed: the base model `tiny`, which tests use too.
 
-It has the shape of MMS-TTS in small and knows nothing: after a few minutes on a CPU it hums, it
-does not speak. It shows that the whole path runs.
+It has the architecture of MMS-TTS with smaller layers. After a few minutes of training on a CPU it
+gives a hum and no speech. It only shows that the whole workflow runs.
 """
 
 import json
@@ -62,7 +62,7 @@ def write_tiny_model(
         Returns the configuration for a size of the vocabulary.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # As in MMS vocabularies, id 0 is blank, padding and a character at once.
+    # As in MMS vocabularies, id 0 is the blank, the padding and a character.
     vocabulary = {letter: i for i, letter in enumerate("_" + _LETTERS)}
     vocab_file = directory / "vocab.json"
     vocab_file.write_text(json.dumps(vocabulary), "utf-8")
@@ -74,7 +74,7 @@ def write_tiny_model(
 
 
 def make_random_model(config: VitsConfig, seed: int) -> VitsModel:
-    """Make a model; the same seed gives the same weights, whatever was drawn before."""
+    """Return a model with random weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = VitsModel(config)
@@ -84,10 +84,10 @@ def make_random_model(config: VitsConfig, seed: int) -> VitsModel:
 
 @torch.no_grad()
 def _initialise_like_vits(model: VitsModel) -> None:
-    """Start as original VITS does, not as transformers does.
+    """Initialise the weights as original VITS does, not as transformers does.
 
-    transformers draws tokens five times smaller and convolutions two and a half times larger,
-    which matters only for those who train from nothing: a base brings its weights.
+    transformers initialises token embeddings five times smaller and convolutions two and a half
+    times larger. That matters only for a training from random weights.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
@@ -97,22 +97,22 @@ def _initialise_like_vits(model: VitsModel) -> None:
     for block in encoder.encoder.layers:
         for projection in (block.attention.q_proj, block.attention.k_proj, block.attention.v_proj):
             nn.init.xavier_uniform_(projection.weight)
-    # A quiet decoder, and flows that change nothing.
+    # The decoder starts quiet, and the flows start as identities.
     for part in (model.decoder.upsampler, model.decoder.resblocks):
         for layer in part.modules():
             if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(layer.weight, std=0.01)
-    silent = [flow.conv_post for flow in model.flow.flows]
-    silent += [
+    zeroed = [flow.conv_post for flow in model.flow.flows]
+    zeroed += [
         m.conv_proj for m in model.duration_predictor.modules() if isinstance(m, VitsConvFlow)
     ]
-    for layer in silent:
+    for layer in zeroed:
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
 
 
 def _reset(layer: nn.Module) -> None:
-    """Draw a layer's weights as PyTorch does by default, also under weight norm."""
+    """Initialise a layer's weights as PyTorch does by default, also under weight norm."""
     if not parametrize.is_parametrized(layer):
         layer.reset_parameters()
         return

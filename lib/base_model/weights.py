@@ -1,8 +1,8 @@
-"""What a training leaves for others: averaged weights, and what they were trained on.
+"""Read the averaged weights of a checkpoint, with its speakers and vocabulary.
 
-A checkpoint is a folder with ``state.json``, which holds the checksums of all other files, and
-``ema.safetensors``, the moving average of the generator's weights. What else is in it concerns
-the training alone (`lib.training.checkpoint`).
+A checkpoint is a folder with ``state.json``, which has the checksums of all other files, and
+``ema.safetensors``, the moving average of the generator's weights. Its other files are used by the
+training alone (`lib.training.checkpoint`).
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-# What versions before 0.2 called it: their trainings go on.
+# Names in checkpoints of versions before 0.2, from which a training can resume, and present names.
 _EARLIER_NAMES = {
     "progress": "state",
     "recipe": "signature",
@@ -88,18 +88,18 @@ def rename_keys(record: dict[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 
 def check_file(path: Path, checksum: str | None) -> None:
-    """Refuse a file that is missing or has another content.
+    """Check that a file exists and has the content of its checksum.
 
     Raises
     ------
     DamagedCheckpointError
-        Naming it.
+        If it is missing or damaged.
     """
     if not path.is_file() or compute_checksum(path) != checksum:
         raise DamagedCheckpointError(f"{path} is missing or damaged")
 
 
 def compute_checksum(path: Path) -> str:
-    """Digest the content of a file."""
+    """Return the digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
