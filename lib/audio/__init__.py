@@ -1,6 +1,6 @@
 """Decode any format, measure and normalise loudness, write PCM16 WAV.
 
-Importing this costs next to nothing: the heavy libraries are loaded by the workers.
+Importing this is fast, because only the workers import the large libraries.
 """
 
 from lib.audio.pool import convert_clip

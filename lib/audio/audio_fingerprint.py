@@ -1,9 +1,9 @@
-"""What a recording keeps when it is encoded again: by this the same recording is recognised.
+"""Audio fingerprints, by which copies of a recording in other encodings are found.
 
-After Haitsma and Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002): one bit for
-each pair of neighbouring bands tells whether the difference of their levels rises or falls. Gain,
-sample rate and codec change few of these bits; a second take of the same words shares half of
-them, as any two recordings do.
+The method is that of Haitsma and Kalker, "A highly robust audio fingerprinting system" (ISMIR
+2002). One bit for each pair of neighbouring bands says whether the difference of their levels rises
+or falls. Gain, sample rate and codec change few of these bits. Two recordings have half of them in
+common, also two takes of the same words.
 """
 
 import base64
@@ -13,12 +13,12 @@ import numpy as np
 from lib.audio.spectrum import Spectrogram, moving_mean
 
 NUM_BITS = 16
-LOWEST, HIGHEST = 200.0, 3400.0  # Hz: what the telephone leaves
-# Frames: long windows that overlap nearly wholly, so that a delay of half a frame does no harm.
+LOWEST, HIGHEST = 200.0, 3400.0  # Hz: the band of a telephone
+# Numbers of frames. The long windows overlap so much that a delay of half a frame changes little.
 SMOOTHING = (8, 4)
-# Frames 60 dB below the loudest tell nothing; they have no bits, where sound hardly ever has none.
+# Frames 60 dB below the loudest get the code 0, which sound hardly ever has.
 SILENCE = 1e-6
-LONGEST = 30.0  # s: enough to tell any two recordings apart
+LONGEST = 30.0  # s; that is enough to distinguish any two recordings
 
 
 def make_fingerprint(spectrogram: Spectrogram) -> str | None:

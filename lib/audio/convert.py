@@ -1,4 +1,4 @@
-"""Convert one clip in this process: any format in, levelled PCM16 and its measurements out."""
+"""Convert one clip of any format to PCM16 at one loudness, with its measurements."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,17 +19,17 @@ from lib.files import write_json
 REASONS = ("undecodable", "empty", "no_audio", "too_short", "too_long", "silent")
 NO_SAMPLES = np.zeros(0, np.int16)
 FULL_SCALE = 32768
-# Codecs add up to so many seconds of padding: a clip of just the bound is not beyond it.
+# Codecs add up to so many seconds of padding, which must not put a clip beyond the limit.
 TOLERANCE = 0.05
 
 
 def convert(
     clip_id: str, audio: bytes, wav: Path, sidecar: Path, settings: AudioSettings
 ) -> Measurement:
-    """Write the clip's WAV file and sidecar; a clip that cannot be used gets an empty WAV.
+    """Write a clip's WAV file and sidecar; a clip that cannot be used gets an empty WAV file.
 
-    No audio makes this fail: what is wrong with the clip is in its sidecar. Only faults of the
-    machine (disk full, no permission) raise.
+    A fault of the audio raises no error, but is written to the sidecar. Only faults of the machine
+    raise, like a full disk or a missing permission.
     """
     try:
         recording = decode(audio, settings.sample_rate, settings.max_duration + TOLERANCE)
@@ -77,11 +77,11 @@ def _trim(
 def _normalise(
     samples: np.ndarray, level: Level, measured: Measurement, settings: AudioSettings
 ) -> tuple[np.ndarray, Measurement]:
-    """Bring the samples to the loudness wanted, as int16, by one gain."""
+    """Bring the samples to the wanted loudness by one gain, and return them as int16."""
     wanted_db = gain_to(level, settings.loudness)
     gain_db = min(wanted_db, settings.peak_ceiling - level.peak())
     scaled = np.rint(samples * (FULL_SCALE * 10 ** (gain_db / 20)))
-    # The ceiling is below full scale already; this holds for a ceiling of 0 dBTP.
+    # Only a ceiling of 0 dBTP needs this; others are below full scale.
     scaled = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return scaled, replace(
         measured,

@@ -1,4 +1,8 @@
-"""Decode whatever FFmpeg's libraries know, from memory, to mono float samples."""
+"""Decode any format that FFmpeg's libraries read, from memory, to mono float samples.
+
+Recorders in browsers send nothing while nobody speaks or the microphone is muted. Such gaps in the
+time stamps are filled with silence, because otherwise the speaker's pauses would be lost.
+"""
 
 import io
 from collections.abc import Iterator
@@ -11,25 +15,28 @@ import soxr
 from av.stream import Disposition
 
 from lib import lfs
-from lib.audio.clipping import count_clipped
+from lib.audio.loudness import count_clipped
 from lib.audio.measurement import Source
-from lib.audio.timeline import Gaps, fill_gaps
 
-# Float files can hold anything; beyond 180 dB above full scale it is damage, not sound.
+# Float files can have any value. Values of more than 180 dB above full scale are damage.
 LARGEST_AMPLITUDE = 1e9
 MIN_SOURCE_RATE, MAX_SOURCE_RATE = 1_000, 1_000_000
 LOW_FREQUENCY_CHANNELS = {"LFE", "LFE2"}
-# A text file can be a playlist: without protocols it cannot make FFmpeg open what it names.
+# A text file can be a playlist. Without protocols FFmpeg cannot open the files that it names.
 NO_PROTOCOLS = {"protocol_whitelist": "none"}
 MAX_PLANES = 8
 UNKNOWN_SIZE = 0x7FFF0000
 SILENT_AMPLITUDE = 0.001  # -60 dBFS: a track below it has no speech
-SHORTEST_SOUND = 0.01  # share of a track: less is a click
+SHORTEST_SOUND = 0.01  # share of a track; a shorter sound is a click
 INTEGER_BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
+# A shorter gap is jitter of the recorder's clock. Sound systems usually have the same limit.
+SHORTEST_GAP = 0.1  # s
+# No more of a gap is filled with silence, because the recording was paused in a longer one.
+LONGEST_SILENCE = 5.0  # s
 
 
 class DecodeError(ValueError):
-    """The bytes hold no audio that could be used; `reason` is the one for the sidecar."""
+    """A file has no audio that could be used; `reason` is written to the sidecar."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(detail)
@@ -43,16 +50,43 @@ class Recording:
     samples: np.ndarray
     source: Source
     warnings: tuple[str, ...]
-    filled: float = 0.0  # s of silence put into gaps of the time stamps; part of the samples
+
+
+@dataclass(slots=True)
+class Gaps:
+    """Gaps in the time stamps: their number, their length, and the silence put in their place."""
+
+    count: int = 0
+    length: float = 0.0  # s
+    filled: float = 0.0  # s
+
+    def describe(self) -> str:
+        """Return a warning about the gaps."""
+        return (
+            f"gaps: {self.length:.2f} s are missing in {self.count} places of the time stamps; "
+            f"{self.filled:.2f} s of silence were put there"
+        )
 
 
 def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
     """Return the audio track of a file that has sound, mixed to mono and resampled.
 
-    Of several tracks the default one is taken, or the next if that is silent. Gaps in the time
-    stamps are filled with silence. What can be decoded of a damaged file is returned. Warnings
-    tell of all that. Decoding stops soon after `max_duration` seconds, so that a file cannot fill
-    the memory.
+    Of several tracks the default one is taken, or the next one if that is silent. Gaps in the time
+    stamps are filled with silence. Of a damaged file the intact part is returned. Warnings say so.
+
+    Parameters
+    ----------
+    audio
+        Content of the file.
+    sample_rate
+        Of the samples that are returned, in Hz.
+    max_duration
+        Seconds after which decoding stops, so that a file cannot fill the memory.
+
+    Raises
+    ------
+    DecodeError
+        If the file has no audio that could be used.
     """
     if not audio:
         raise DecodeError("empty", "the file has no content")
@@ -63,7 +97,7 @@ def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
     except (DecodeError, MemoryError):
         raise
     except Exception as error:
-        # There is nothing but the bytes here, so whatever goes wrong is the bytes' fault.
+        # Decoding depends on the bytes alone, so that every error is a fault of the file.
         message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DecodeError("undecodable", f"FFmpeg cannot read it: {message}") from error
     missing = _stated_size(audio) - len(audio)
@@ -74,20 +108,20 @@ def decode(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
 
 
 def _stated_size(audio: bytes) -> int:
-    """Return how long a WAV or AIFF file says it is, which FFmpeg takes no notice of; else 0."""
+    """Return the size in bytes by a WAV or AIFF header, which FFmpeg ignores; 0 for other files."""
     order = {b"RIFF": "little", b"FORM": "big"}.get(audio[:4])
     stated = int.from_bytes(audio[4:8], order) + 8 if order else 0
-    # What is recorded to a pipe cannot know its length, and announces the largest there is.
+    # A file that was recorded to a pipe states the largest possible size.
     return stated if stated < UNKNOWN_SIZE else 0
 
 
 def _open(audio: bytes) -> av.container.InputContainer:
-    # "replace": tags in an unknown encoding are no reason to refuse the audio.
+    # Tags in an unknown encoding are replaced and do not reject the file.
     return av.open(io.BytesIO(audio), options=NO_PROTOCOLS, metadata_errors="replace")
 
 
 def _decode_tracks(audio: bytes, sample_rate: int, max_duration: float) -> Recording:
-    """Return the first track with sound, the default one first; a warning tells of the others."""
+    """Return the first track with sound, beginning with the default one."""
     with _open(audio) as file:
         if not file.streams.audio:
             name = file.format.name
@@ -108,8 +142,8 @@ def _decode_tracks(audio: bytes, sample_rate: int, max_duration: float) -> Recor
         if len(order) == 1:
             return recording
         if _has_sound(recording.samples):
-            return _tell_track(recording, track, len(order), faults)
-        silent = silent or _tell_track(recording, track, len(order), faults)
+            return _add_warning(recording, track, len(order), faults)
+        silent = silent or _add_warning(recording, track, len(order), faults)
         faults.append(f"track {track + 1} is silent")
     if silent is None:
         raise DecodeError("undecodable", "; ".join(faults))
@@ -117,14 +151,15 @@ def _decode_tracks(audio: bytes, sample_rate: int, max_duration: float) -> Recor
 
 
 def _has_sound(samples: np.ndarray) -> bool:
-    """Whether a track holds more than silence, an offset of its zero line or a click."""
+    """Return whether a track has more than silence, a constant offset or a click."""
     if not samples.size:
         return False
     amplitudes = np.abs(samples - np.median(samples))
     return bool(np.quantile(amplitudes, 1 - SHORTEST_SOUND) > SILENT_AMPLITUDE)
 
 
-def _tell_track(recording: Recording, track: int, count: int, faults: list[str]) -> Recording:
+def _add_warning(recording: Recording, track: int, count: int, faults: list[str]) -> Recording:
+    """Add a warning that says which track was taken and why."""
     because = f", since {' and '.join(faults)}" if faults else ", the default one"
     warning = f"tracks: of {count} audio tracks number {track + 1} was taken{because}"
     return replace(recording, warnings=(warning, *recording.warnings))
@@ -139,7 +174,7 @@ def _decode_track(
     parts, duration, first, clipped, decoded = [], 0.0, None, 0, 0
     whole = fill_gaps(_packed(_frames(file, stream, warnings)), gaps)
     frames = _limit(whole, max_duration)
-    # Almost always one group; some files change their format on the way.
+    # There is nearly always one group. Some files change their format within a track.
     for key, group in groupby(frames, key=lambda f: (f.sample_rate, f.format.name, f.layout.name)):
         members = list(group)
         first = first or members[0]
@@ -167,13 +202,13 @@ def _decode_track(
         duration=duration,
         clipped_share=round(clipped / decoded, 6) if decoded else 0.0,
     )
-    return Recording(np.concatenate(parts), source, tuple(warnings), gaps.filled)
+    return Recording(np.concatenate(parts), source, tuple(warnings))
 
 
 def _frames(
     file: av.container.InputContainer, stream: av.AudioStream, warnings: list[str]
 ) -> Iterator[av.AudioFrame]:
-    """Yield the frames that can be decoded, and note what could not."""
+    """Yield the frames that can be decoded, and add warnings about the others."""
     packets, damaged = file.demux(stream), 0
     while True:
         try:
@@ -201,6 +236,41 @@ def _limit(frames: Iterator[av.AudioFrame], max_duration: float) -> Iterator[av.
             return
 
 
+def fill_gaps(frames: Iterator[av.AudioFrame], gaps: Gaps) -> Iterator[av.AudioFrame]:
+    """Yield frames, and a silent frame before each one that is late by its time stamp.
+
+    Gaps that are too short to be filled add up until together they are long enough. `gaps` counts
+    those that are filled.
+    """
+    end: float | None = None  # of the frames yielded so far, by the time stamps
+    for frame in frames:
+        start = end if frame.pts is None else float(frame.pts * frame.time_base)
+        late = 0.0 if start is None or end is None else start - end
+        if late > SHORTEST_GAP:
+            silence = min(late, LONGEST_SILENCE)
+            gaps.count += 1
+            gaps.length += late
+            gaps.filled += silence
+            yield _make_silence(frame, round(silence * frame.sample_rate))
+        yield frame
+        if end is None or abs(late) > SHORTEST_GAP:
+            end = start
+        if end is not None and frame.sample_rate:
+            end += frame.samples / frame.sample_rate
+
+
+def _make_silence(like: av.AudioFrame, num_samples: int) -> av.AudioFrame:
+    """Return a silent frame of the same format."""
+    name = like.format.name
+    planes = like.layout.nb_channels if like.format.is_planar else 1
+    width = num_samples if like.format.is_planar else num_samples * like.layout.nb_channels
+    middle = 128 if name.startswith("u8") else 0
+    samples = np.full((planes, width), middle, dtype=like.to_ndarray().dtype)
+    silence = av.AudioFrame.from_ndarray(samples, format=name, layout=like.layout.name)
+    silence.sample_rate = like.sample_rate
+    return silence
+
+
 def _packed(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
     """Interleave frames of more planes than PyAV can address.
 
@@ -223,7 +293,7 @@ def _checked_rate(sample_rate: int) -> int:
 
 
 def _stated_duration(file: av.container.InputContainer, stream: av.AudioStream) -> float | None:
-    """Return the duration in seconds that the file claims to have, if it does."""
+    """Return the duration in seconds by the file's header; None if it states none."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return file.duration / av.time_base if file.duration else None
@@ -247,9 +317,9 @@ def _to_float(samples: np.ndarray, frame: av.AudioFrame) -> np.ndarray:
 def _mix(channels: np.ndarray, frame: av.AudioFrame, warnings: list[str]) -> np.ndarray:
     """Return the mean of the channels, (num_samples,) float32.
 
-    The mean keeps what all channels share, which is the voice, and cannot clip. The subwoofer
-    channel is left out. Where the channels cancel each other (one wired with reversed polarity),
-    the strongest stands for all.
+    The mean cannot clip, and it keeps the voice, which all channels have in common. The subwoofer
+    channel is left out. If the channels cancel each other, because one was wired with reversed
+    polarity, the strongest one is returned.
     """
     broken = ~(np.abs(channels) <= LARGEST_AMPLITUDE)
     if broken.any():
@@ -262,7 +332,8 @@ def _mix(channels: np.ndarray, frame: av.AudioFrame, warnings: list[str]) -> np.
     channels = channels[voiced or slice(None)]
     mono = channels.mean(axis=0)
     powers = np.square(channels, dtype=np.float64).mean(axis=1)
-    # Unrelated channels leave 1/n of their mean power, one silent channel of two leaves half.
+    # The mean of n unrelated channels has 1/n of their mean power; half is left if one of two
+    # channels is silent.
     if np.square(mono, dtype=np.float64).mean() < 0.1 * powers.mean() / len(channels):
         warnings.append("the channels cancel each other: the strongest one was used alone")
         return np.ascontiguousarray(channels[powers.argmax()])

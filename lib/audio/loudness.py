@@ -1,9 +1,9 @@
-"""Loudness after ITU-R BS.1770 and true peak, from one Fourier transform of the clip.
+"""Loudness after ITU-R BS.1770, true peak, and clipping.
 
-K-weighting is a fixed linear filter, so it is applied as a frequency response; oversampling for
-the true peak is zero padding of the same spectrum. On a clip of 4 s at 16 kHz this takes 4 ms,
-FFmpeg's `ebur128` with true peak 5.4 ms, and it needs no scipy.signal (0.8 s to import, and its
-filters hold the GIL).
+Loudness and true peak are computed from one Fourier transform of the clip. K-weighting is a fixed
+linear filter and is applied as a frequency response. Oversampling for the true peak is zero padding
+of the same spectrum. A clip of 4 s at 16 kHz takes 4 ms; FFmpeg's `ebur128` with true peak takes
+5.4 ms. scipy.signal is not used, because its import takes 0.8 s and its filters hold the GIL.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,26 @@ RELATIVE_GATE = -10.0  # LU
 BLOCK_SECONDS = 0.4
 BLOCKS_OVERLAP = 4  # a new block starts every quarter of a block
 OVERSAMPLING = 4
-# The standard's filter, as it stands there, for 48 kHz: shelf, then high-pass (b0 b1 b2 a1 a2).
+# The filters of the standard for 48 kHz: a shelf, then a high-pass (b0 b1 b2 a1 a2).
 STANDARD_RATE = 48_000
 K_WEIGHTING = (
     (1.53512485958697, -2.69169618940638, 1.19839281085285, -1.69065929318241, 0.73248077421585),
     (1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621),
 )
+# A wave reaches its own peak with one sample or two. Three in a row are a clipped top. On 340
+# recorded clips that are not clipped, in six formats, the share of such samples never exceeded
+# 0.00014. With 0.6% of the samples beyond full scale it was 0.4% (FLAC and WAV), 0.3% (opus) and
+# 0.1% (A-law).
+FLAT_SAMPLES = 3
+# Clipped samples of lossy decoders, and +32767 of 32768, are below full scale by at most this.
+FULL_SCALE = np.float32(0.999)
+# In a quiet recording three equal samples in a row are rounding, not clipping.
+QUIETEST_TOP = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Loudness and peak of a clip, for any gain that it may yet get."""
+    """Loudness and peak of a clip, before and after any gain."""
 
     block_powers: np.ndarray  # (num_blocks,) float64, K-weighted mean squares
     peak_amplitude: float
@@ -51,13 +60,13 @@ class Level:
 
 def measure_level(samples: np.ndarray, sample_rate: int) -> Level:
     """Measure mono `samples`, (num_samples,) float32, num_samples > 0."""
-    # A constant offset is no sound, but its beginning and end would be: as loud as a click.
+    # A constant offset is inaudible, but its beginning and end would count as loud clicks.
     offset = samples.mean(dtype=np.float64).astype(np.float32)
     size = _transform_size(samples.size + sample_rate // 4)  # the filter rings for 0.1 s
     spectrum = np.fft.rfft(samples - offset, size)
     weighted = np.fft.irfft(spectrum * _k_weighting(size, sample_rate), size)[: samples.size]
     curve = np.fft.irfft(spectrum, OVERSAMPLING * size)[: OVERSAMPLING * samples.size]
-    # The clip may end on its peak, where the curve does not pass through the sample itself.
+    # At the end of the clip the curve does not pass through the last sample, which may be the peak.
     peak = max(_highest_point(curve * OVERSAMPLING + offset), float(np.abs(samples).max()))
     return Level(_block_powers(weighted, sample_rate), peak)
 
@@ -65,8 +74,8 @@ def measure_level(samples: np.ndarray, sample_rate: int) -> Level:
 def gain_to(level: Level, loudness: float) -> float:
     """Return the gain in dB that brings a clip to `loudness`.
 
-    The absolute gate does not move with the gain: a quiet clip, once louder, has more blocks
-    above it. So loudness is read at about the right gain, where all blocks that matter pass.
+    The absolute gate stays the same at any gain, so that more blocks of a quiet clip pass it after
+    the gain. The loudness is therefore read with about the right gain.
     """
     gain_db = loudness - level.loudest()
     return gain_db + loudness - level.loudness(gain_db)
@@ -75,8 +84,8 @@ def gain_to(level: Level, loudness: float) -> float:
 def _highest_point(curve: np.ndarray) -> float:
     """Return the largest magnitude of an oversampled curve, between its points as well.
 
-    A parabola through the highest points reads as well as oversampling 12 times does (0.03 dB),
-    for a quarter of the time; without it the peak is up to 0.7 dB too low.
+    A parabola through the highest points is as accurate as oversampling 12 times (0.03 dB), in a
+    quarter of the time. Without it the peak would be up to 0.7 dB too low.
     """
     magnitudes = np.abs(curve)
     largest = magnitudes.max()
@@ -92,8 +101,8 @@ def _highest_point(curve: np.ndarray) -> float:
 def _block_powers(weighted: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the mean squares of overlapping blocks, (num_blocks,) float64.
 
-    A clip shorter than one block gets blocks a tenth as long, so that the same gate finds its
-    active part; one shorter than those is a single block.
+    A clip shorter than one block has blocks a tenth as long, so that the same gate finds its active
+    part. A clip shorter than those is a single block.
     """
     for block in (BLOCK_SECONDS, BLOCK_SECONDS / 10):
         step = round(block * sample_rate / BLOCKS_OVERLAP)
@@ -115,8 +124,8 @@ def _transform_size(minimum: int) -> int:
 def _k_weighting(size: int, sample_rate: int) -> np.ndarray:
     """Return the K-weighting's frequency response, (size // 2 + 1,) complex64.
 
-    It is that of the standard's 48 kHz filter at the clip's own frequencies: exact at any rate
-    up to 48 kHz, where designing the filter anew for 16 kHz would bend it near 8 kHz.
+    It is the response of the standard's 48 kHz filter at the clip's frequencies, and exact at any
+    rate up to 48 kHz. A filter designed for 16 kHz would differ from it near 8 kHz.
     """
     delay = np.exp(-2j * np.pi * np.fft.rfftfreq(size, 1 / sample_rate) / STANDARD_RATE)
     response = np.ones_like(delay)
@@ -132,3 +141,33 @@ def _loudness(power: np.ndarray | float) -> np.ndarray:
 def _decibels(power: np.ndarray | float) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return 10 * np.log10(power)
+
+
+# ---------------------------------------------------------------- clipping
+
+
+def count_clipped(channels: np.ndarray) -> int:
+    """Count the clipped samples of (num_channels, num_samples) float32 as decoded.
+
+    Clipped samples stay at full scale, or at exactly the highest value of their channel and sign,
+    because some recorders clip before they lower the level. MP3 smooths clipped samples, so that
+    few of them are found.
+    """
+    clipped = 0
+    for samples in channels:
+        top, bottom = samples.max(), samples.min()
+        if top >= QUIETEST_TOP:  # false for NaN, which a damaged file may have
+            clipped += _count_runs(samples >= min(top, FULL_SCALE))
+        if bottom <= -QUIETEST_TOP:
+            clipped += _count_runs(samples <= max(bottom, -FULL_SCALE))
+    return clipped
+
+
+def _count_runs(flat: np.ndarray) -> int:
+    """Count the true values that are in runs of at least `FLAT_SAMPLES`."""
+    if np.count_nonzero(flat) < FLAT_SAMPLES:
+        return 0
+    places = np.flatnonzero(flat)
+    ends = np.flatnonzero(np.diff(places, append=places[-1] + 2) != 1)
+    lengths = np.diff(ends, prepend=-1)
+    return int(lengths[lengths >= FLAT_SAMPLES].sum())

@@ -1,4 +1,4 @@
-"""What is known about one converted clip: the content of its sidecar."""
+"""The measurements of one converted clip, which are the content of its sidecar."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ from lib.files import read_json
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The audio as it came; `duration` is what was decoded, not what the header claims."""
+    """Properties of the source audio; `duration` is that of the decoded samples in seconds."""
 
     container: str
     codec: str
     sample_rate: int
     channels: int
     duration: float
-    clipped_share: float  # of its samples, those in tops cut off
+    clipped_share: float  # share of its samples that are clipped
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Fate and figures of one clip. Figures are None where a clip was rejected before them."""
+    """Status and measurements of one clip; those after a rejection are None."""
 
     clip: str
     status: str = "ok"  # ok | rejected
@@ -36,7 +36,7 @@ class Measurement:
     peak_before: float | None = None  # dBTP
     peak_after: float | None = None
     gain_db: float | None = None
-    peak_bound: bool = False  # the ceiling, not the loudness target, decided the gain
+    peak_bound: bool = False  # whether the peak ceiling limited the gain
     snr: float | None = None  # dB
     trimmed_start: float = 0.0  # s
     trimmed_end: float = 0.0
@@ -44,7 +44,7 @@ class Measurement:
     warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """Say in a line what became of the clip, for its log; a line more for each warning."""
+        """Return a line about the clip for its log, and one more for each warning."""
         if self.status == "ok":
             outcome = (
                 f"ok: {self.duration:.2f} s, {self.loudness_before} to {self.loudness_after} LUFS"
@@ -55,7 +55,13 @@ class Measurement:
 
 
 def read_sidecar(path: Path) -> Measurement:
-    """Read what `convert_clip` wrote beside the clip."""
+    """Read a sidecar that `convert_clip` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a sidecar.
+    """
     try:
         fields: dict[str, Any] = read_json(path)
         source = fields.pop("source")

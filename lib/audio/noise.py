@@ -1,18 +1,18 @@
-"""How far speech stands out from the noise behind it."""
+"""Signal-to-noise ratio of speech."""
 
 import numpy as np
 
 from lib.audio.spectrum import Spectrogram
 
 LOWEST, HIGHEST, NUM_BANDS = 60.0, 7600.0, 24  # Hz
-# In each band a twentieth of the time is taken to be free of speech, as in minimum statistics
-# (Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
-# statistics", IEEE Trans. Speech Audio Process. 9, 2001): between words, or where a sound has
-# nothing there.
+# In each band a twentieth of the time is assumed to be free of speech: between words, or in sounds
+# without power in the band. Minimum statistics assume the same (Martin, "Noise power spectral
+# density estimation based on optimal smoothing and minimum statistics", IEEE Trans. Speech Audio
+# Process. 9, 2001).
 FREE_SHARE = 0.05
 NORMAL_QUANTILE = -1.6448536269514722  # of the same share
-HANN_BANDWIDTH = 1.5  # bins: as many neighbours tell the same
-# Frames this far below the loudest (as power) were put there by an editor or codec.
+HANN_BANDWIDTH = 1.5  # number of neighbouring bins that are not independent
+# Frames with less than this share of the loudest frame's power were made by an editor or codec.
 DIGITAL_SILENCE = 1e-8
 HIGHEST_SNR = 80.0  # dB
 
@@ -20,17 +20,19 @@ HIGHEST_SNR = 80.0  # dB
 def estimate_snr(spectrogram: Spectrogram) -> float | None:
     """Return the signal-to-noise ratio of a clip in dB.
 
-    The noise in a band is the power that it falls to for a twentieth of the time, corrected for
-    being the low end of what noise fluctuates by; no more in all than the whole falls to, as a
-    steady tone of a voice without pauses is no noise. So steady noise counts, other voices and
-    music in part. None for a clip of nothing.
+    The noise of a band is estimated from the power below which it is for a twentieth of the time.
+    That is the low end of the fluctuation of noise, for which it is corrected. The sum over all
+    bands is at most the noise that is estimated from the whole power, because a steady tone of a
+    voice without pauses is not noise. Steady noise is measured fully, other voices and music in
+    part. The result is None for a clip without any sound.
 
-    Noise of 5 to 20 dB added to recorded speech (AN4, VCTK, Yoruba): nine clips of ten are read
-    within 0.6 dB with white noise, 2.6 with hum, and 5 with babble or pink noise (of which a third
-    is below 60 Hz); nearly always too high, never by more than 10. At 30 dB averages are within
-    3 dB, and a clip without pauses may look 5 dB noisier than it is. WADA-SNR (Kim and Stern,
-    Interspeech 2008) reads the same clips at 20 dB with a standard deviation of 5 to 6 dB and is
-    15 dB off at 30 dB: their amplitudes do not have the distribution that it assumes.
+    The accuracy was measured with noise added to recorded speech (AN4, VCTK, Yoruba). At 5 to 20 dB
+    nine of ten clips are within 0.6 dB with white noise, 2.6 dB with hum, and 5 dB with babble or
+    pink noise (a third of which is below 60 Hz). The estimate is nearly always too high, and never
+    by more than 10 dB. At 30 dB averages are within 3 dB, and that of a clip without pauses may be
+    5 dB too low. WADA-SNR (Kim and Stern, Interspeech 2008) has a standard deviation of 5 to 6 dB
+    on the same clips at 20 dB, and an error of 15 dB at 30 dB, because their amplitudes do not have
+    the distribution that it assumes.
     """
     highest = min(HIGHEST, 0.475 * spectrogram.sample_rate)
     bands, widths = spectrogram.bands(LOWEST, highest, NUM_BANDS)
@@ -46,10 +48,10 @@ def estimate_snr(spectrogram: Spectrogram) -> float | None:
 
 
 def _low_end(powers: np.ndarray, num_bins: np.ndarray) -> np.ndarray:
-    """Return the mean power of the Gaussian noise that is as low for the free share of the time.
+    """Return the mean power of Gaussian noise whose `FREE_SHARE` quantile is that of the powers.
 
-    Power is a sum of squares: gamma distributed, the steadier the more bins are in it. Wilson and
-    Hilferty's approximation of the quantile (1931).
+    The power of noise is a sum of squares and has a gamma distribution, which is narrower for more
+    bins. Its quantile is computed by Wilson and Hilferty's approximation (1931).
     """
     low = int(FREE_SHARE * len(powers))
     shapes = np.maximum(num_bins / HANN_BANDWIDTH, 1)

@@ -1,8 +1,8 @@
-"""Convert clips in processes of our own, called from threads of a busy one.
+"""A pool of processes that convert clips, called from threads of Snakemake's process.
 
 Snakemake runs the conversion in threads of its main process, whose scheduling holds the GIL most
-of the time; a decoder that asks for the GIL at every packet then waits 5 ms each time. Workers
-do not wait, and a file that crashes a decoder takes down a worker, not the run.
+of the time. A decoder needs the GIL for every packet and would wait 5 ms each time. Separate
+processes do not wait. A file that crashes a decoder ends only such a process and not the run.
 """
 
 import atexit
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 Task = tuple[str, bytes, Path, Path, AudioSettings]
 ATTEMPTS = 2
-# A second of sound takes milliseconds; a loaded machine and a slow disk take their time.
+# A second of sound takes milliseconds. A busy machine or a slow disk may take much longer.
 PATIENCE = 20.0  # s
 PATIENCE_PER_SECOND = 2.0  # s for each second of sound
 SMALLEST_BIT_RATE = 4000  # bit/s; speech codecs need more
-# What a decoder does to its process. Other signals come from outside: the kernel when memory is
-# short, an administrator, a batch system.
+# Signals of a crashed decoder. Other signals come from outside: from the kernel when memory is
+# short, from an administrator or from a batch system.
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
@@ -41,7 +41,7 @@ class WorkerDiedError(RuntimeError):
 
 
 def time_limit(task: Task) -> float:
-    """Return after how many seconds a decoder hangs, from the longest that the clip can be."""
+    """Return the seconds after which a decoder counts as hanging, by the longest possible clip."""
     _, audio, _, _, settings = task
     longest = min(settings.max_duration, len(audio) * 8 / SMALLEST_BIT_RATE)
     return PATIENCE + PATIENCE_PER_SECOND * longest
@@ -62,7 +62,7 @@ class Worker:
         )
         theirs.close()
         try:
-            self.connection.recv()  # a worker that cannot start says nothing about a clip
+            self.connection.recv()  # a failed start is not a fault of a clip
         except EOFError as error:
             raise RuntimeError(
                 f"{' '.join(command)} ended with status {self.process.wait()} before its first "
@@ -70,7 +70,7 @@ class Worker:
             ) from error
 
     def run(self, task: Task) -> Exception | None:
-        """Have one clip converted; return the fault of the machine, if there was one."""
+        """Convert one clip in the process; return the fault of the machine, if there was one."""
         try:
             self.connection.send(task)
             if self.connection.poll(time_limit(task)):
@@ -93,20 +93,20 @@ class Worker:
 
 
 class Pool:
-    """As many workers as there are threads that convert at the same time, started on demand."""
+    """Workers that are started on demand, one for each thread that converts at the same time."""
 
     def __init__(self) -> None:
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
 
     def run(self, task: Task) -> None:
-        """Have one clip converted by an idle or a new worker."""
+        """Convert one clip by an idle or a new worker."""
         with self._lock:
             worker = self._idle.pop() if self._idle else None
         worker = worker or Worker()
         try:
             fault = worker.run(task)
-        except BaseException:  # also an interrupt: a worker with an answer pending is no use
+        except BaseException:  # also an interrupt, after which the worker's answer is pending
             worker.stop()
             raise
         with self._lock:
@@ -131,13 +131,12 @@ def convert_clip(
 ) -> None:
     """Write a clip's WAV file and sidecar (see `lib.audio.convert.convert`), from any thread.
 
-    A clip on which decoders crash or hang every time is rejected, like any other that cannot be
-    decoded.
+    A clip is rejected as undecodable if the decoder crashes or hangs in every attempt.
 
     Raises
     ------
     WorkerDiedError
-        If a converting process was ended from outside: that says nothing about the clip.
+        If a process was ended from outside, which is not a fault of the clip.
     """
     task = (clip_id, audio, wav.absolute(), sidecar.absolute(), settings)
     deaths: list[WorkerDiedError] = []
@@ -152,6 +151,6 @@ def convert_clip(
             message = f"{clip_id}: {death}, {ATTEMPTS} attempts failed: is there enough memory?"
             raise WorkerDiedError(message, is_fault_of_clip=False)
     detail = str(deaths[-1])
-    from lib.audio.convert import reject  # numpy and FFmpeg: not in every process that imports us
+    from lib.audio.convert import reject  # it imports numpy and FFmpeg, which are slow to load
 
     reject(Measurement(clip_id), "undecodable", detail, None, wav, sidecar, settings)

@@ -1,14 +1,14 @@
-"""Where speech begins and ends in a clip, for those who want silence cut off."""
+"""The beginning and the end of speech in a clip, between which silence is not trimmed."""
 
 import numpy as np
 
 from lib.audio.spectrum import Spectrogram, moving_mean
 
-# Speech is what stands this far above the background, unless that is near the speech itself;
-# what is this far below the speech is never heard as part of it.
+# Frames so far above the background are speech. The threshold is also bounded by the level of
+# speech: it is at least and at most so far below it.
 ABOVE_BACKGROUND = 10.0  # dB
 BELOW_SPEECH = 20.0, 45.0  # dB: at least, at most
-# Frames on end: a click is shorter.
+# Number of frames in a row; a click is shorter.
 SHORTEST_SOUND = 3
 
 
@@ -18,7 +18,7 @@ def find_speech(spectrogram: Spectrogram, margin: float) -> tuple[float, float]:
     Parameters
     ----------
     margin
-        Seconds to keep on either side: quiet consonants begin before what is found.
+        Seconds to keep on either side, because quiet consonants are not found.
     """
     levels = 10 * np.log10(spectrogram.powers.sum(axis=1, dtype=np.float64) + 1e-30)
     background, speech = np.quantile(levels, (0.1, 0.95))
@@ -28,6 +28,6 @@ def find_speech(spectrogram: Spectrogram, margin: float) -> tuple[float, float]:
     places = np.flatnonzero(lasting)
     if not places.size:
         return -np.inf, np.inf
-    # The last frame, and that it is twice as long as a step.
+    # The end is that of the last frame, which is twice as long as a step.
     last = places[-1] + SHORTEST_SOUND + 1
     return places[0] * spectrogram.step - margin, last * spectrogram.step + margin

@@ -1,11 +1,11 @@
-"""The short-time power spectrum that noise, audio fingerprint and silence are read from."""
+"""The short-time power spectrum, from which noise, silence and audio fingerprint are computed."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-WINDOW_SECONDS = 0.064  # a new window starts every half of it
+WINDOW_SECONDS = 0.064  # windows overlap by half
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,21 @@ class Spectrogram:
         return _window(self.sample_rate).size / 2 / self.sample_rate
 
     def bands(self, lowest: float, highest: float, num_bands: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the power in bands spaced evenly in pitch, and how many bins each has.
+        """Return the power in bands that are spaced evenly in pitch, and their numbers of bins.
 
-        (num_frames, num_bands) float32 and (num_bands,) int.
+        Parameters
+        ----------
+        lowest, highest
+            Hz.
+
+        Returns
+        -------
+        tuple
+            Powers (num_frames, num_bands) float32 and numbers of bins (num_bands,) int.
         """
         edges = np.geomspace(lowest, highest, num_bands + 1)
         bins = np.rint(edges * _window(self.sample_rate).size / self.sample_rate).astype(int)
-        # The lowest bands would be narrower than a bin.
+        # Each band gets at least one bin; the lowest would be narrower.
         bins = np.maximum.accumulate(bins - np.arange(bins.size)) + np.arange(bins.size)
         bands = np.add.reduceat(self.powers[:, : bins[-1]], bins[:-1], axis=1)
         return bands, np.diff(bins)
@@ -52,7 +60,7 @@ def make_spectrogram(samples: np.ndarray, sample_rate: int) -> Spectrogram:
 
 
 def moving_mean(values: np.ndarray, length: int) -> np.ndarray:
-    """Return the means of `length` rows on end; that of all rows where there are fewer."""
+    """Return the means of `length` rows in a row; the mean of all rows if there are fewer."""
     length = min(length, len(values))
     sums = np.cumsum(values, axis=0, dtype=np.float64)
     sums[length:] -= sums[:-length].copy()

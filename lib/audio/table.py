@@ -23,7 +23,7 @@ WARNING_SEPARATOR = " | "
 
 
 def collect_measurements(sidecars: Iterable[Path], table: Path) -> None:
-    """Write one row per sidecar, sorted by clip: tab-separated, empty where there is no figure."""
+    """Write a table with one row per sidecar, sorted by clip; a missing value is an empty cell."""
     measurements = sorted(map(read_sidecar, sidecars), key=lambda measured: measured.clip)
     write_table(table, COLUMNS, (map(_to_cell, _flatten(row)) for row in measurements))
 

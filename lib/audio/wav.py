@@ -1,4 +1,4 @@
-"""PCM16 mono WAV files: the one format that leaves the conversion."""
+"""PCM16 mono WAV files, the format of converted clips."""
 
 import io
 import wave

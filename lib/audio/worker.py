@@ -1,7 +1,6 @@
-"""A process that converts clips for its parent; started by `lib.audio.pool`, not by hand.
+"""A process that converts clips for its parent; `lib.audio.pool` starts it.
 
-It lives as long as the parent holds the other end of the connection: when the parent dies, in
-whatever way, the end closes and so does the worker.
+It runs until its connection to the parent is closed, which also happens when the parent is killed.
 """
 
 import signal
@@ -12,7 +11,7 @@ from lib.audio.convert import convert
 
 
 def serve(connection: Connection) -> None:
-    """Convert what the parent sends; answer with None, or the fault of the machine."""
+    """Convert the clips that the parent sends; answer with None, or with the machine's fault."""
     connection.send("ready")
     while True:
         try:
@@ -31,8 +30,8 @@ def serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C, and a batch system's warning, reach the whole process group: the parent, which may
-    # want its running jobs finished, decides when its workers end.
+    # Ctrl-C and the signal of a batch system reach the whole process group. The workers ignore
+    # them, because the parent decides when its workers end and may let running jobs finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve(Connection(int(sys.argv[1])))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.audio.clipping import count_clipped
 from lib.audio.decode import decode
+from lib.audio.loudness import count_clipped
 from tests.audio.encoding import encode, speechlike, wav
 
 RATE = 16_000
