@@ -1,6 +1,6 @@
-"""Read the user's recordings and transcripts, whatever form they have on disk.
+"""Read the user's recordings and transcripts, in any of the usual forms on disk.
 
-Importing this costs next to nothing: pyarrow is loaded only for sources that need it.
+Importing this is fast, because pyarrow is imported only for sources that need it.
 """
 
 from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, InvalidRow, Note

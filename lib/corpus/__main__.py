@@ -1,4 +1,4 @@
-"""Say what is found in a source: ``python -m lib.corpus data/recordings``."""
+"""List the clips of a source: ``python -m lib.corpus data/recordings``."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from lib.corpus import Columns, read_corpus
 
 
 def main(line: Sequence[str] | None = None) -> None:
-    """Read recordings and transcripts, and say what is there and what cannot be used."""
+    """Read recordings and transcripts, and list the rows that cannot be used."""
     parser = make_parser("corpus", main.__doc__)
     parser.add_argument("source", type=Path, help="folder or dataset, as source.path")
     add_config(parser)

@@ -1,4 +1,4 @@
-"""The records that a source is read into."""
+"""Records of a source: clips, invalid rows, notes."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class CorpusError(ValueError):
 class Columns:
     """Names of the source's columns (`source.columns` in the configuration).
 
-    None means: for audio, text and id the usual names are tried; speaker and session are absent.
+    With None the usual names are tried for audio, text and id; there is no speaker or session.
     """
 
     audio: str | None = None
@@ -23,7 +23,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class AudioLocation:
-    """Where a clip's bytes are: a file of its own, or a row of an Arrow or Parquet file."""
+    """Location of a clip's audio: a file, or a row of an Arrow or Parquet file."""
 
     path: str
     column: str | None = None
@@ -34,9 +34,9 @@ class AudioLocation:
 class Clip:
     """One recording with its transcript."""
 
-    id: str  # safe as a file name; once given it stays, see lib.corpus.id_record
+    id: str  # safe as a file name; it never changes, see lib.corpus.ids
     text: str
-    content_hash: str  # digest of the audio bytes; changes exactly when they do
+    content_hash: str  # digest of the audio bytes
     audio: AudioLocation
     speaker: str | None  # the user's own label
     session: str | None
@@ -47,7 +47,7 @@ class Clip:
 class InvalidRow:
     """A row that cannot become a clip."""
 
-    clip: str | None  # its id, where one can be told
+    clip: str | None  # its id, if it has one
     origin: str
     reason: str  # duplicate_id | missing_file | missing_text | unsafe_path | damaged_row
     detail: str
@@ -55,7 +55,7 @@ class InvalidRow:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about a source that the user should know, though nothing is left out for it."""
+    """A message about a source for the user; no row is left out because of it."""
 
     origin: str
     detail: str
@@ -63,14 +63,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a source, before it is known whether it is fit to be a clip."""
+    """One row of a source, before it is checked and becomes a clip or an invalid row."""
 
     origin: str
-    name: str | None  # what the id is made from; None: from the content
-    key: str | None  # tells rows of one name apart: the file's path with its extension
+    name: str | None  # the id is made from it; with None it is made from the content
+    key: str | None  # path with extension, which distinguishes rows of the same name
     text: str | None
     audio: AudioLocation
-    content_hash: str | None  # None: the file has yet to be read
+    content_hash: str | None  # None if the file is not read yet
     speaker: str | None
     session: str | None
-    note: str | None = None  # how the file was found, where it is called otherwise
+    note: str | None = None  # how the file was found, if it has another name

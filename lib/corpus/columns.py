@@ -1,12 +1,12 @@
-"""Which column of a table holds what: by its header, else by its content, else the user says."""
+"""The meaning of a table's columns, by the configuration, its header or its content."""
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from lib.corpus.clip import Columns, CorpusError
+from lib.corpus.clip import Columns, CorpusError, Note
 
 AUDIO_NAMES = (
     "file_name",
@@ -37,34 +37,36 @@ TEXT_NAMES = (
 )
 ID_NAMES = ("id",)
 SPEAKER_NAMES = ("speaker", "speaker_name", "speaker_id", "client_id", "spk", "spk_id")
-# Where nothing else names the audio: in a table with `|`, and where they hold names of files.
+# These name the audio if no other column does, in a table with `|` or if they have file names.
 BARE_AUDIO_NAMES = ("id", "file")
-# Where a text is spoken within a longer recording.
+# Columns with the place of a text within a longer recording.
 PART_NAMES = tuple(
     "start start_time start_sec start_ms begin begin_time begin_ms segment_start onset "
     "offset".split()
 )
+# Transcripts that may be words or may stand for an empty cell.
+DOUBTFUL_TEXTS = frozenset("None none null nil NA na undefined".split())
 NORMALISED_NAMES = ("normalised", "normalized", "normalised_text", "normalized_text")
 HEADER_WORDS = frozenset(
     (*AUDIO_NAMES, *TEXT_NAMES, *ID_NAMES, *SPEAKER_NAMES, *BARE_AUDIO_NAMES, *NORMALISED_NAMES)
 )
 
-# LJSpeech: id|text|normalised, and what is spoken: the last of the two that is not empty.
+# LJSpeech is id|text|normalised. The last of the two texts that is not empty is spoken.
 LJSPEECH_COLUMNS = ("id", "text", "normalised", "spoken")
 
 _NUMBER = re.compile(r"[-+]?\d[\d\s.,:/]*\s*(?:s|ms|sec|hz|khz)?", re.IGNORECASE)
 _SAMPLE = 400  # rows
-# From this likeness on two texts are two spellings of one.
-_ALIKE = 0.6
+# Two texts with at least this similarity are two spellings of the same text.
+_MIN_SIMILARITY = 0.6
 
 
 def plain_name(name: str) -> str:
-    """Return a column's name as it is compared: without case, spaces as underscores."""
+    """Return a column's name for comparison: without case, with underscores for spaces."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
 def is_header(cells: Iterable[str], chosen: Columns) -> bool:
-    """Whether the first cells of a table are names of columns."""
+    """Return whether the first cells of a table are names of columns."""
     named = {getattr(chosen, field.name) for field in fields(Columns)} - {None}
     cells = [cell.strip() for cell in cells]
     return any(plain_name(cell) in HEADER_WORDS or cell in named for cell in cells)
@@ -73,13 +75,23 @@ def is_header(cells: Iterable[str], chosen: Columns) -> bool:
 def resolve_columns(
     chosen: Columns, audio_names: Sequence[str], found: Sequence[str], path: Path
 ) -> Columns:
-    """Return the names that a source's columns really have.
+    """Return the names of a source's columns.
+
+    Parameters
+    ----------
+    chosen
+        Names in the configuration.
+    audio_names
+        Usual names of the audio column.
+    found
+        All columns of the source.
+    path
+        The source, for messages.
 
     Raises
     ------
     CorpusError
-        If a column that is needed or was named is not there, or one that could be meant by
-        several names is there more than once.
+        If a needed or configured column does not exist, or if a name occurs more than once.
     """
     defaults = {"audio": audio_names, "text": TEXT_NAMES, "id": ID_NAMES}
     resolved: dict[str, str | None] = {}
@@ -108,22 +120,69 @@ def resolve_columns(
 
 
 def _find_name(names: Sequence[str], found: Sequence[str]) -> str | None:
-    """Return the first name that is there as it stands, else in another spelling."""
+    """Return the first name that exists exactly, or else in another spelling."""
     plain = {plain_name(name): name for name in reversed(found)}
     exact = next((name for name in names if name in found), None)
     return exact or next((plain[name] for name in names if name in plain), None)
 
 
+def note_columns(
+    names: Sequence[str], texts: Sequence[tuple[str, str | None]], columns: Columns, label: str
+) -> Iterator[Note]:
+    """Yield notes about columns that are not read, but may be important.
+
+    Parameters
+    ----------
+    names
+        All columns of the table.
+    texts
+        Origin and transcript of every row.
+    columns
+        The columns that are read.
+    label
+        Name of the table in messages.
+    """
+    found = [name for name in names if plain_name(name) in SPEAKER_NAMES]
+    if columns.speaker is None and found:
+        yield Note(
+            label,
+            f"its column {found[0]!r} is not read: if it says who speaks, set "
+            f"source.columns.speaker to {found[0]}",
+        )
+    others = [name for name in names if plain_name(name) in TEXT_NAMES and name != columns.text]
+    if others and columns.text in names:
+        yield Note(
+            label,
+            f"the transcripts are those of {columns.text!r} and not of {others[0]!r}: if it should "
+            f"be the other, set source.columns.text to {others[0]}",
+        )
+    empty = [(origin, text) for origin, text in texts if text in DOUBTFUL_TEXTS]
+    if empty:
+        origin, text = empty[0]
+        yield Note(
+            origin,
+            f"its text is {text!r}, which programs write for an empty cell "
+            f"({len(empty)} such rows): empty the cell if nothing is said",
+        )
+    parts = [name for name in names if plain_name(name) in PART_NAMES]
+    if parts:
+        yield Note(
+            label,
+            f"its column {parts[0]!r} is not read: if rows are parts of longer recordings, write "
+            "each part to a file of its own first",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What the columns of a table without a header hold.
+    """The columns of a table without a header.
 
     Attributes
     ----------
     audio
         Index of the column with the recordings.
     text
-        Index of that with the transcripts.
+        Index of the column with the transcripts.
     ljspeech
         Whether the table is id|text|normalised.
     """
@@ -134,7 +193,7 @@ class Guess:
 
 
 def column_label(index: int) -> str:
-    """Return what a column without a name is called, from 0: `column 1`."""
+    """Return the name of a column without a header: `column 1` for index 0."""
     return f"column {index + 1}"
 
 
@@ -144,16 +203,16 @@ def guess_columns(
     chosen: Columns,
     path: Path,
 ) -> Guess:
-    """Tell the columns of a table without a header by what they hold.
+    """Find the columns of a table without a header by their content.
 
-    The recordings are where cells name files. Of the others, numbers and times are no text, nor
-    are single words that come again and again; two columns of one sentence in two spellings are
-    LJSpeech's. Two columns alone leave no choice.
+    The recordings are in the column whose cells name files. Of the other columns, those of numbers,
+    times or often repeated single words are not the text. Two columns with two spellings of the
+    same sentence are those of LJSpeech. If there is only one other column, it is the text.
 
     Raises
     ------
     CorpusError
-        If more than one column, or none, may be the text: with the lines that settle it.
+        If several columns or none may be the text. The message has the lines for the configuration.
     """
     width = max(map(len, rows))
     sample = [[cell.strip() for cell in row] for row in rows[:: max(1, len(rows) // _SAMPLE)]]
@@ -180,7 +239,7 @@ def _chosen(chosen: Columns) -> list[tuple[str, str]]:
 
 
 def _find_audio(columns: Sequence[Sequence[str]], names_audio: Callable[[str], bool]) -> int:
-    """Return the column in which most cells name a recording; the first, where none does."""
+    """Return the column in which most cells name a recording; the first if none does."""
     shares = [
         sum(map(names_audio, column)) / max(1, len(column)) if column else 0.0 for column in columns
     ]
@@ -193,14 +252,14 @@ def _is_number(column: Sequence[str]) -> bool:
 
 
 def _is_sentences(column: Sequence[str]) -> bool:
-    """Whether most cells are several words, or long, and few come again and again."""
+    """Return whether most cells are long or have several words, and few are repeated."""
     filled = [cell for cell in column if cell]
     long = sum(len(cell.split()) > 1 or len(cell) > 24 for cell in filled)
     return bool(filled) and long > 0.5 * len(filled) and len(set(filled)) > 0.3 * len(filled)
 
 
 def _all_labels(columns: Sequence[Sequence[str]], others: Iterable[int]) -> bool:
-    """Whether other columns are no sentences by a wide margin: single words, or repeated."""
+    """Return whether columns clearly have labels: single words, or values that are repeated."""
     for at in others:
         filled = [cell for cell in columns[at] if cell]
         long = sum(len(cell.split()) > 3 for cell in filled)
@@ -210,16 +269,16 @@ def _all_labels(columns: Sequence[Sequence[str]], others: Iterable[int]) -> bool
 
 
 def _are_spellings(sample: Sequence[Sequence[str]]) -> bool:
-    """Whether second and third column are one text twice, or the third is mostly left empty."""
+    """Return whether the third column is the second in another spelling, or is mostly empty."""
     pairs = [row[1:3] for row in sample if len(row) > 2 and row[1] and row[2]]
     if not pairs:
         return True
-    alike = sum(
+    similar = sum(
         difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
-        >= _ALIKE
+        >= _MIN_SIMILARITY
         for one, other in pairs[:100]
     )
-    return alike >= 0.8 * len(pairs[:100])
+    return similar >= 0.8 * len(pairs[:100])
 
 
 def _ask(
@@ -230,7 +289,7 @@ def _ask(
     labels: Sequence[str],
 ) -> str:
     shown = " | ".join(sample[0])
-    # Whoever copies the lines unread gets the longest texts, not the names of speakers.
+    # The column with the longest texts is proposed, because others may be names of speakers.
     lengths = {at: sum(len(row[at]) for row in sample if at < len(row)) for at in doubtful}
     likely = max(doubtful, key=lambda at: (lengths[at], at))
     maybe = " or ".join(labels[at] for at in doubtful)

@@ -1,4 +1,4 @@
-"""Content digests of audio, remembered so that unchanged files are not read again."""
+"""Content digests of audio, with a cache so that unchanged files are not read again."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 DIGEST_SIZE = 16  # bytes
 DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST_SIZE}}}")
-# A file written again within its file system's time stamp granularity (up to 2 s on FAT) keeps
-# its stamp: what was changed this recently is read again next time.
+# A file may change without a new time stamp within the resolution of its file system, which is up
+# to 2 s on FAT. So a file that was changed this recently is read again next time.
 SETTLING_TIME = 2_000_000_000  # ns
 
 
@@ -34,7 +34,7 @@ def digest_file(path: str) -> str:
 
 
 class ContentHashCache:
-    """Digests by path, valid as long as the file's size and time stamps stay what they were."""
+    """Digests by path, which are valid while the file's size and time stamps do not change."""
 
     def __init__(self, path: Path | None):
         self._path = path
@@ -42,7 +42,7 @@ class ContentHashCache:
         self._new: dict[str, list[Any]] = {}
 
     def look_up(self, key: str, stat: os.stat_result, compute: Callable[[], Any]) -> Any:
-        """Return what `compute` returned for a file when it last looked like `stat`."""
+        """Return the cached result of `compute` for a file; call it if `stat` has changed."""
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         entry = self._old.get(key)
         if entry is None or entry[0] != stamp:
@@ -52,7 +52,7 @@ class ContentHashCache:
         return entry[1]
 
     def save(self) -> None:
-        """Write the digests of the files that were looked up, if any is new and it is allowed."""
+        """Write the digests of the files that were looked up, if any is new."""
         settled = {key: entry for key, entry in self._new.items() if entry[0]}
         if self._path and settled != self._old:
             try:
@@ -76,6 +76,6 @@ def _load(path: Path) -> dict[str, list[Any]]:
 
 
 def _is_entry(stamp: Any, digests: Any) -> bool:
-    """Whether this is what `look_up` remembers: a stamp and a file's digest, or its rows'."""
+    """Return whether an entry is valid: a stamp with the digest of a file or of its rows."""
     rows = digests if isinstance(digests, list) else [digests or ""]
     return len(stamp) == 3 and all(row is None or DIGEST.fullmatch(row) for row in rows)

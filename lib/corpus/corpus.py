@@ -25,9 +25,9 @@ INDEX_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Clips by id, in the order of their ids, and the rows that could not become clips.
+    """Clips by id, in the order of their ids, with the invalid rows and notes of a source.
 
-    `notes` say what was done about rows that are clips all the same.
+    `record` is the durable record of ids, which `save_corpus` writes.
     """
 
     clips: dict[str, Clip]
@@ -42,70 +42,75 @@ class Corpus:
         return _digest(values)
 
     def digest_invalid_rows(self) -> str:
-        """Return a digest that changes exactly when the rows that are no clips do."""
+        """Return a digest that changes exactly when the invalid rows change."""
         return _digest([astuple(invalid_row) for invalid_row in self.invalid_rows])
-
-    def known_speakers(self) -> dict[str, str]:
-        """Return the user's own label of every clip that has one."""
-        return {clip.id: clip.speaker for clip in self.clips.values() if clip.speaker}
 
 
 def read_corpus(
     path: Path, columns: Columns, cache: Path | None, record: Path | None = None
 ) -> Corpus:
-    """Read a source; `save_corpus` keeps what was found.
+    """Read a source; `save_corpus` saves the result.
 
     Parameters
     ----------
+    path
+        The source.
+    columns
+        Names of its columns, by the configuration.
     cache
-        Folder in which the digests of audio are remembered.
+        Folder with the cached digests of audio; None has no cache.
     record
-        Durable record of the clips' ids; None decides by the source alone.
+        Durable record of the clips' ids; with None the ids depend on the source alone.
 
     Raises
     ------
     CorpusError
         If the source as a whole cannot be read, or no row of it can be used.
     """
-    content_hashes = ContentHashCache(cache and cache / CONTENT_HASHES_NAME)
+    hash_cache = ContentHashCache(cache and cache / CONTENT_HASHES_NAME)
     forget_folders()
     rows: list[Row] = []
-    prints: list[str] = []
+    content_hashes: list[str] = []
     invalid_rows: list[InvalidRow] = []
     notes: list[Note] = []
-    for row in read_rows(path, columns, content_hashes):
+    for row in read_rows(path, columns, hash_cache):
         if isinstance(row, Note):
             notes.append(row)
             continue
-        checked = row if isinstance(row, InvalidRow) else _check(row, content_hashes)
+        checked = row if isinstance(row, InvalidRow) else _check(row, hash_cache)
         if isinstance(checked, InvalidRow):
             invalid_rows.append(replace(checked, clip=checked.clip and clip_id(checked.clip)))
         else:
             rows.append(row)
-            prints.append(checked)
-    _refuse_shared(rows, prints, invalid_rows)
+            content_hashes.append(checked)
+    _refuse_shared(rows, content_hashes, invalid_rows)
     known = IdRecord(record)
-    clips = _identify(rows, prints, invalid_rows, known, cache)
+    clips = _identify(rows, content_hashes, invalid_rows, known, cache)
     if not clips:
         raise CorpusError(_nothing_usable(path, invalid_rows))
     notes += [Note(row.origin, row.note) for row in rows if row.note]
-    content_hashes.save()
+    hash_cache.save()
     return Corpus(dict(sorted(clips.items())), invalid_rows, notes, known)
 
 
 def save_corpus(corpus: Corpus, cache: Path) -> None:
-    """Record the ids that `read_corpus` gave, and leave an index in `cache` for `load_corpus`.
+    """Save the ids that `read_corpus` gave, and an index in `cache` for `load_corpus`.
 
-    For a run that really begins: one that only looks, or that is refused, may see a source that
-    is half copied, and fixes no ids.
+    This is for a run that really starts. A dry run, or a run that is refused, may read a source
+    that is copied only in part, and must not save its ids.
     """
     if corpus.record:
         corpus.record.save()
     _write_index(corpus, cache / INDEX_NAME)
 
 
-def _refuse_shared(rows: list[Row], prints: list[str], invalid_rows: list[InvalidRow]) -> None:
-    """Move rows that name one file differently to the invalid ones: at most one means it."""
+def _refuse_shared(
+    rows: list[Row], content_hashes: list[str], invalid_rows: list[InvalidRow]
+) -> None:
+    """Move rows to the invalid ones if they name the same file differently.
+
+    At most one of these names is right.
+    """
     if not any(row.note for row in rows):
         return
     names: dict[AudioLocation, dict[str, Row]] = {}
@@ -117,22 +122,24 @@ def _refuse_shared(rows: list[Row], prints: list[str], invalid_rows: list[Invali
         if row.note and others:
             detail = f"{row.note}, but so is the file of {others[0].origin}: name the right one"
             invalid_rows.append(InvalidRow(row.name, row.origin, "missing_file", detail))
-            del rows[at], prints[at]
+            del rows[at], content_hashes[at]
 
 
 def _identify(
     rows: list[Row],
-    prints: list[str],
+    content_hashes: list[str],
     invalid_rows: list[InvalidRow],
     record: IdRecord,
     cache: Path | None,
 ) -> dict[str, Clip]:
-    """Return the clips by id, and note the rows that are there a second time."""
+    """Return the clips by id, and add repeated rows to the invalid ones."""
     recordings = [
-        Identity(row.name or print_, row.key or row.name or print_, print_)
-        for row, print_ in zip(rows, prints, strict=True)
+        Identity(row.name or content_hash, row.key or row.name or content_hash, content_hash)
+        for row, content_hash in zip(rows, content_hashes, strict=True)
     ]
-    ids = record.assign(recordings, _former_ids(rows, prints, cache) if record.is_new else ())
+    ids = record.assign(
+        recordings, _former_ids(rows, content_hashes, cache) if record.is_new else ()
+    )
     first: dict[tuple[str, str], Row] = {}
     clips: dict[str, Clip] = {}
     for row, recording, id_ in zip(rows, recordings, ids, strict=True):
@@ -152,8 +159,8 @@ def _identify(
     return clips
 
 
-def _former_ids(rows: list[Row], prints: list[str], cache: Path | None) -> list[str | None]:
-    """Return the ids that an earlier version gave, from the index that it left."""
+def _former_ids(rows: list[Row], content_hashes: list[str], cache: Path | None) -> list[str | None]:
+    """Return the ids that an earlier version gave, from its index."""
     if cache is None or not (cache / INDEX_NAME).is_file():
         return []
     try:
@@ -161,11 +168,20 @@ def _former_ids(rows: list[Row], prints: list[str], cache: Path | None) -> list[
     except CorpusError:
         return []
     ids = {(clip.audio, clip.content_hash): clip.id for clip in former}
-    return [ids.get((row.audio, print_)) for row, print_ in zip(rows, prints, strict=True)]
+    return [
+        ids.get((row.audio, content_hash))
+        for row, content_hash in zip(rows, content_hashes, strict=True)
+    ]
 
 
 def load_corpus(path: Path) -> Corpus:
-    """Return what `save_corpus` left in its folder, without touching the source."""
+    """Load a corpus that `save_corpus` saved, without reading the source.
+
+    Raises
+    ------
+    CorpusError
+        If the index cannot be read.
+    """
     index = path / INDEX_NAME if path.is_dir() else path
     try:
         content = json.loads(index.read_bytes())
@@ -199,8 +215,8 @@ def _digest(values: object) -> str:
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def _check(row: Row, content_hashes: ContentHashCache) -> str | InvalidRow:
-    """Return the digest of a row's audio, or why the row is no clip."""
+def _check(row: Row, hash_cache: ContentHashCache) -> str | InvalidRow:
+    """Return the digest of a row's audio, or an invalid row with the reason."""
     if row.text is None:
         return InvalidRow(row.name, row.origin, "missing_text", "the row has no transcript")
     if row.content_hash:
@@ -210,7 +226,7 @@ def _check(row: Row, content_hashes: ContentHashCache) -> str | InvalidRow:
         stat = path.stat()
         if stat.st_size < lfs.MAX_SIZE and lfs.is_pointer_file(path):
             return InvalidRow(row.name, row.origin, "missing_file", f"{path} {lfs.ADVICE}")
-        return content_hashes.look_up(str(path), stat, lambda: digest_file(str(path)))
+        return hash_cache.look_up(str(path), stat, lambda: digest_file(str(path)))
     except OSError as error:
         return InvalidRow(row.name, row.origin, "missing_file", f"{path}: {error.strerror}")
 
@@ -236,21 +252,21 @@ def _nothing_usable(path: Path, invalid_rows: list[InvalidRow]) -> str:
 
 
 def _clip_fields(clip: Clip) -> dict[str, object]:
-    """Return what `asdict` does, in a tenth of its time."""
+    """Return the same as `asdict`, in a tenth of its time."""
     values = {name: getattr(clip, name) for name in Clip.__slots__}
     audio = clip.audio
     return {**values, "audio": {"path": audio.path, "column": audio.column, "row": audio.row}}
 
 
 def _write_index(corpus: Corpus, path: Path) -> None:
-    """Write the index, unless it is there already: its time stamp tells when it changed."""
+    """Write the index if its content has changed, because its time stamp must then change."""
     content = {
         "version": INDEX_VERSION,
         "clips": [_clip_fields(clip) for clip in corpus.clips.values()],
         "invalid_rows": [asdict(invalid_row) for invalid_row in corpus.invalid_rows],
         "notes": [asdict(note) for note in corpus.notes],
     }
-    # Without indentation: with it Python's slow encoder takes a third of a start.
+    # It is not indented, because Python's slow encoder would then take a third of the start's time.
     encoded = json.dumps(content).encode("ascii")
     if path.is_file() and path.read_bytes() == encoded:
         return

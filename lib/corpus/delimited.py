@@ -1,8 +1,7 @@
-"""Rows of delimited text: which delimiter, quoted or not, and what cannot be read.
+"""Rows of delimited text, with the delimiter and the quoting found from the rows themselves.
 
 Such tables come from spreadsheets (quoted, with line breaks in cells), from scripts (not quoted,
-with stray quotation marks) and from other trainers (`|`, no header). What a table is, is seen from
-its own rows.
+with stray quotation marks) and from other trainers (`|`, no header).
 """
 
 import re
@@ -12,21 +11,21 @@ from dataclasses import dataclass
 
 from lib.corpus.clip import InvalidRow
 
-# In this order: the later ones are also punctuation of texts.
+# They are tried in this order, because the later ones are also punctuation of texts.
 DELIMITERS = ("\t", "|", ";", ",")
-# Their texts hold quotation marks that mean nothing: a mark that is never closed is part of one.
+# In tables with these, a quotation mark that is never closed is part of a text.
 UNQUOTED = ("\t", "|")
 LINE_END = re.compile(r"\r\n|\n|\r")
 MAX_CELL = 131_072  # characters, as in Python's csv module
 MAX_CELL_LINES = 200
 SAMPLE = 1000  # lines
-_TOLD = re.compile('"?sep=(.)"?')  # what spreadsheets write to tell each other
+_DECLARED = re.compile('"?sep=(.)"?')  # the line with which spreadsheets declare a delimiter
 _CLOSED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a table: where it begins, and its cells."""
+    """One row of a table: the place where it begins, and its cells."""
 
     origin: str
     cells: list[str]
@@ -34,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Delimited:
-    """A table as it is: the rows that can be read, and the others."""
+    """The rows of a table, and the invalid ones."""
 
     delimiter: str
     rows: list[Line]
@@ -47,21 +46,23 @@ def parse_delimited(
     is_header: Callable[[Sequence[str]], bool],
     names_audio: Callable[[str], bool],
 ) -> Delimited:
-    """Take a table apart.
+    """Parse a table.
 
     Parameters
     ----------
+    text
+        Content of the table.
     label
-        What messages call the table.
+        Name of the table in messages.
     is_header
-        Whether cells are the names of columns.
+        Returns whether cells are the names of columns.
     names_audio
-        Whether a cell names a recording: a line with such a cell is a row, and no part of a cell
-        that began lines above.
+        Returns whether a cell names a recording. A line with such a cell is a row of its own and
+        not a part of a quoted cell that began lines above.
     """
     lines = LINE_END.split(text)
-    if told := _TOLD.fullmatch(lines[0].strip()):
-        lines[0], delimiter = "", told[1]
+    if declared := _DECLARED.fullmatch(lines[0].strip()):
+        lines[0], delimiter = "", declared[1]
     else:
         delimiter = find_delimiter(lines, is_header)
     table = _Table(lines, label, delimiter, is_header, names_audio)
@@ -70,7 +71,7 @@ def parse_delimited(
 
 
 def find_delimiter(lines: Sequence[str], is_header: Callable[[Sequence[str]], bool]) -> str:
-    """Return what separates the cells: by the header, else by what most lines have."""
+    """Return the delimiter, by the header or else by most lines."""
     filled = [line for line in lines[: 2 * SAMPLE] if line.strip()][:SAMPLE]
     first = filled[0] if filled else ""
     for delimiter in DELIMITERS:
@@ -86,18 +87,19 @@ def find_delimiter(lines: Sequence[str], is_header: Callable[[Sequence[str]], bo
 def find_width(
     lines: Sequence[str], delimiter: str, is_header: Callable[[Sequence[str]], bool]
 ) -> int:
-    """Return how many cells a row has: those of the header, else as most rows."""
+    """Return the number of cells of a row, by the header or else by most rows."""
     filled = [_CLOSED.sub("", line) for line in lines[:SAMPLE] if line.strip()]
     first = next((line for line in lines if line.strip()), "")
     if is_header([cell.strip().strip('"') for cell in first.split(delimiter)]):
         return len(first.split(delimiter))
     counts = Counter(line.count(delimiter) + 1 for line in filled)
-    # Of equally many the smallest: a delimiter may stand in a text, but never be missing.
+    # The smallest of equally frequent numbers, because a text may contain delimiters, but none can
+    # be missing.
     return min(counts, key=lambda width: (-counts[width], width), default=1)
 
 
 class _Table:
-    """One reading of a table; rows and invalid ones gather in it."""
+    """The state of parsing a table, with the rows and the invalid rows so far."""
 
     def __init__(
         self,
@@ -112,7 +114,7 @@ class _Table:
         self.delimiter = delimiter
         self.names_audio = names_audio
         self.width = find_width(lines, delimiter, is_header)
-        # Pipes come from scripts, which write quotation marks as they are.
+        # Tables with pipes come from scripts, which do not quote.
         self.quoted = delimiter != "|" or self._is_quoted()
         self.rows: list[Line] = []
         self.invalid_rows: list[InvalidRow] = []
@@ -123,7 +125,7 @@ class _Table:
             at = self._read_row(at)
 
     def _read_row(self, at: int) -> int:
-        """Read the row that begins at a line; return where the next one does."""
+        """Read the row that begins at a line; return the line of the next row."""
         line, origin, after = self.lines[at], f"{self.label} line {at + 1}", at + 1
         if not line.replace(self.delimiter, "").strip():
             return after
@@ -148,11 +150,11 @@ class _Table:
         self.invalid_rows.append(InvalidRow(None, origin, "damaged_row", detail))
 
     def _opens(self, cells: Sequence[str]) -> bool:
-        """Whether a cell begins with a quotation mark that its line does not close."""
+        """Return whether a cell begins with a quotation mark that its line does not close."""
         return any(cell.lstrip(" ").startswith('"') and cell.count('"') % 2 for cell in cells)
 
     def _read_quoted(self, at: int) -> tuple[list[str], int] | None:
-        """Read a row with quoted cells; None where one is not closed as it should be."""
+        """Read a row with quoted cells; return None if one is not closed properly."""
         cells, rest, line = [], self.lines[at], at
         while True:
             if rest.lstrip(" ").startswith('"'):
@@ -172,7 +174,7 @@ class _Table:
         return (cells, line + 1) if fits else None
 
     def _close(self, rest: str, line: int, start: int) -> tuple[str, str, int] | None:
-        """Return a quoted cell from after its first mark, what follows it, and on which line."""
+        """Return a quoted cell after its first mark, the rest of its last line, and that line."""
         parts = []
         while True:
             piece, mark, after = rest.partition('"')
@@ -193,15 +195,15 @@ class _Table:
                 return None
 
     def _is_row(self, piece: str) -> bool:
-        """Whether a piece of a line within quotation marks is a row that was swallowed."""
+        """Return whether a piece of a line within quotation marks is a row of its own."""
         cells = piece.split(self.delimiter)
         if len(cells) < 2:
             return False
-        swallowed = len(cells) == self.width and self.delimiter in UNQUOTED
-        return swallowed or any(map(self.names_audio, cells))
+        is_whole = len(cells) == self.width and self.delimiter in UNQUOTED
+        return is_whole or any(map(self.names_audio, cells))
 
     def _is_quoted(self) -> bool:
-        """Whether the texts of a table are quoted, though its delimiter does not need it."""
+        """Return whether the texts of a table are quoted, though its delimiter does not need it."""
         closed = stray = 0
         for line in self.lines[:SAMPLE]:
             for cell in line.split(self.delimiter):

@@ -1,22 +1,21 @@
-"""Clip ids: safe as file names on any system, and for good.
+"""Clip ids, which are safe as file names on any system and never change.
 
-Two recordings may have a claim to one id: files of one name in several folders or formats, or
-names that differ in capitals. The first to come gets it and keeps it, whatever rows are added,
-moved or taken out later; a durable record tells who that was.
+Two recordings may have the same name: in several folders or formats, or with other capitals. The
+first one gets the plain id and keeps it when rows are added, moved or removed later. A durable
+record stores the ids.
 """
 
 import hashlib
 import os.path
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.corpus.clip import CorpusError
 from lib.files import read_json, write_json
 
-MAX_LENGTH = 80
 SLUG_LENGTH = 48
 HASH_LENGTH = 10
 SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
@@ -26,12 +25,12 @@ FORMAT = 1
 
 
 def name_of_file(path: str) -> str:
-    """Return a file's path without its extension: what its id is made from."""
+    """Return a file's path without its extension, from which its id is made."""
     return os.path.splitext(path.replace("\\", "/").removeprefix("./"))[0]
 
 
 def clip_id(name: str) -> str:
-    """Return `name` itself if it is safe, else a readable part of it and a hash of the whole."""
+    """Return `name` itself if it is safe, or else a readable part of it and a hash of it."""
     if SAFE.fullmatch(name) and not RESERVED.fullmatch(name):
         return name
     return hashed_id(name)
@@ -40,7 +39,7 @@ def clip_id(name: str) -> str:
 def hashed_id(name: str) -> str:
     """Return a safe id that no other name gets."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    # The end of a path tells more than its beginning.
+    # The end of a path is more specific than its beginning.
     slug = re.sub(r"[^A-Za-z0-9_]+", "-", ascii_name)[-SLUG_LENGTH:].strip("-")
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
     return f"{slug or 'clip'}-{digest}"
@@ -48,14 +47,14 @@ def hashed_id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a recording is known by.
+    """The properties by which a recording is recognised.
 
     Attributes
     ----------
     name
-        What its id is made from.
+        The name from which its id is made.
     key
-        Its file with the extension, or the name again.
+        Its path with the extension, or the name again.
     content_hash
         Digest of the audio.
     """
@@ -66,7 +65,7 @@ class Identity:
 
 
 class IdRecord:
-    """Ids by recording, those of recordings that are gone included."""
+    """Ids of recordings, including those that were removed from the source."""
 
     def __init__(self, path: Path | None):
         self._path = path
@@ -90,14 +89,16 @@ class IdRecord:
     def assign(
         self, recordings: Sequence[Identity], former: Sequence[str | None] = ()
     ) -> list[str | None]:
-        """Return the id of every recording; None for one that is there a second time.
+        """Return the id of every recording; None for a repeated one.
 
-        A recording is known again by all that there is of it, else by its file (its audio was
-        replaced), else by name and audio (its file was moved), else by its name alone (it was
-        encoded anew).
+        A recording is recognised by all of its properties; or else by its file, if its audio was
+        replaced; or else by name and audio, if its file was moved; or else by its name alone, if
+        it was encoded again.
 
         Parameters
         ----------
+        recordings
+            All recordings of the source, in its order.
         former
             The id that each recording had before there was a record, or None.
         """
@@ -112,8 +113,8 @@ class IdRecord:
             if (id_ := former[row]) and id_ not in given:
                 ids[row] = id_
                 given.add(id_)
-        for told in (_everything, _file, _sound, _name):
-            self._recognise([row for row in open_rows if not ids[row]], recordings, ids, told)
+        for properties in (_everything, _file, _name_and_audio, _name):
+            self._recognise([row for row in open_rows if not ids[row]], recordings, ids, properties)
         taken = {id_.lower(): id_ for id_ in (*self._known, *filter(None, ids))}
         for row in open_rows:
             if not ids[row]:
@@ -122,15 +123,21 @@ class IdRecord:
         self._known |= {ids[row]: recordings[row] for row in open_rows}
         return ids
 
-    def _recognise(self, rows: Iterable[int], recordings, ids: list[str | None], told) -> None:
-        """Give open rows the ids of recordings that share what `told` tells and are not there."""
+    def _recognise(
+        self,
+        rows: Iterable[int],
+        recordings: Sequence[Identity],
+        ids: list[str | None],
+        properties: Callable[[Identity], tuple[str, ...]],
+    ) -> None:
+        """Give rows the unused ids of known recordings that have the same properties."""
         used = set(ids)
         free: dict[tuple[str, ...], list[str]] = {}
         for id_, known in reversed(self._known.items()):
             if id_ not in used:
-                free.setdefault(told(known), []).append(id_)
+                free.setdefault(properties(known), []).append(id_)
         for row in rows:
-            if fitting := free.get(told(recordings[row])):
+            if fitting := free.get(properties(recordings[row])):
                 ids[row] = fitting.pop()
 
 
@@ -142,7 +149,7 @@ def _file(row: Identity) -> tuple[str, ...]:
     return row.name, row.key
 
 
-def _sound(row: Identity) -> tuple[str, ...]:
+def _name_and_audio(row: Identity) -> tuple[str, ...]:
     return row.name, row.content_hash
 
 
@@ -151,7 +158,7 @@ def _name(row: Identity) -> tuple[str, ...]:
 
 
 def _choose_id(recording: Identity, taken: dict[str, str]) -> str:
-    """Return the plainest id that nobody has; ids that differ in case only are one file."""
+    """Return the first candidate that is not taken; ids that differ only in case are equal."""
     return next(id_ for id_ in _candidates(recording, taken) if id_.lower() not in taken)
 
 

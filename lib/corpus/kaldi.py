@@ -1,4 +1,4 @@
-"""Kaldi's data folders: `wav.scp` and `text`, with `utt2spk` where speakers are known."""
+"""Kaldi's data folders: `wav.scp` and `text`, with `utt2spk` if speakers are known."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +12,12 @@ NAMES = ["id", "path", "text", "speaker"]
 
 
 def is_kaldi(folder: Path) -> bool:
-    """Whether a folder has recordings and transcripts in Kaldi's form."""
+    """Return whether a folder has recordings and transcripts in Kaldi's form."""
     return (folder / "wav.scp").is_file() and (folder / "text").is_file()
 
 
 def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
-    """Read a data folder, an utterance a row.
+    """Read a data folder, which has a row for each utterance.
 
     Raises
     ------
@@ -37,14 +37,14 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
         for name in TABLES
         for number, key in _repeated(folder / name)
     ]
-    doubtful = {invalid_row.clip for invalid_row in invalid_rows}
+    repeated = {invalid_row.clip for invalid_row in invalid_rows}
     texts, speakers = (
         {key: value for _, key, value in _lines(folder / name)} for name in ("text", "utt2spk")
     )
     records = []
     for number, key, value in _lines(folder / "wav.scp"):
         origin = f"{label}wav.scp line {number}"
-        if key in doubtful:
+        if key in repeated:
             texts.pop(key, None)
         elif value.endswith("|"):
             detail = f"{value[:60]!r} is a command, expected a file: run it and write its output"
@@ -61,7 +61,7 @@ def read_kaldi(folder: Path, label: str, chosen: Columns) -> Metadata:
 
 
 def _repeated(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and key of lines that say something else of a key than one before."""
+    """Yield number and key of lines that have another value for the key than a line before."""
     first: dict[str, str] = {}
     for number, key, value in _lines(path):
         if first.setdefault(key, value) != value:
@@ -69,7 +69,7 @@ def _repeated(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield number, first word and the rest of every line; a file that is not there has none."""
+    """Yield number, first word and the rest of every line; none if the file does not exist."""
     if not path.is_file():
         return
     for number, line in enumerate(read_text(path).split("\n"), 1):

@@ -1,4 +1,4 @@
-"""From the file names in a source to files, none of them outside the source."""
+"""Find the files that a source names; none of them may be outside the source."""
 
 import difflib
 import os
@@ -18,7 +18,7 @@ AUDIO_SUFFIXES = frozenset(
     ".aac .aif .aifc .aiff .amr .au .caf .flac .m4a .mka .mp2 .mp3 .mp4 .mpga .oga .ogg .opus .ra "
     ".snd .sph .spx .wav .weba .webm .wma .wv .3gp".split()
 )
-# Folders beside a table that are looked into where the table itself does not name them.
+# Folders beside a table that are searched, also if the table does not name them.
 AUDIO_FOLDERS = ("wavs", "wav", "clips", "audio")
 
 
@@ -29,13 +29,13 @@ class Found:
     Attributes
     ----------
     location
-        Where it is.
+        Its location.
     name
-        What its id is made from: its path below the folder of the table, without extension.
+        Its path below the folder of the table without extension, from which its id is made.
     key
-        The same with its extension, which tells files of one name apart.
+        The same path with extension, which distinguishes files of the same name.
     note
-        What was done to find it, where it is not called what the table says.
+        Message for the user if the file has another name than in the table.
     """
 
     location: AudioLocation
@@ -49,17 +49,27 @@ def locate_file(
 ) -> Found | InvalidRow:
     """Find the audio that a row names.
 
-    In this order: the very file; the same in `wavs/` and its like; with any extension, where the
-    name has none; written with other slashes, case or Unicode form; with another extension; for
-    an absolute path or an address of elsewhere, its longest end that is there. Only one file may
-    fit.
+    The file is searched in this order:
+
+    1. with exactly its name;
+    2. in `wavs/` and similar folders;
+    3. with any extension, if the name has none;
+    4. with other slashes, case or Unicode form;
+    5. with another extension;
+    6. of an absolute path or a web address, with the longest end that exists.
+
+    If several files fit, the row is invalid.
 
     Parameters
     ----------
     folder
         Folder of the table.
+    name
+        Name of the file in the row.
+    origin
+        Place of the row, for messages.
     absolute_allowed
-        Whether an absolute path may lead out of it.
+        Whether an absolute path may be outside the folder.
     """
     if not name:
         return InvalidRow(None, origin, "missing_file", "the row names no audio file")
@@ -91,7 +101,7 @@ def locate_file(
 
 
 def names_audio(folder: Path, cell: str) -> bool:
-    """Whether a cell names a recording: a file that is there, or a name with an audio extension."""
+    """Return whether a cell names a recording, by an existing file or by an audio extension."""
     cell = cell.strip()
     if not cell or "\0" in cell or len(cell) > 1000:
         return False
@@ -102,7 +112,7 @@ def names_audio(folder: Path, cell: str) -> bool:
 
 
 def forget_folders() -> None:
-    """Look at the folders again, next time a file is looked for in them."""
+    """Clear the cached contents of folders."""
     _bases.cache_clear()
     _names.cache_clear()
     _entries.cache_clear()
@@ -122,7 +132,7 @@ class _Several:
 
 
 def _relative_forms(folder: Path, name: str) -> list[str]:
-    """Return a name as it may stand below the folder, the longest first."""
+    """Return possible paths of a name below the folder, the longest first."""
     slashed = name.replace("\\", "/")
     elsewhere = re.match(r"/|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://", slashed)
     if not elsewhere:
@@ -152,13 +162,13 @@ def _find_plainly(folder: Path, name: str) -> "Found | _Several | None":
         if len(paths) > 1:
             return _Several(name, keys)
         if paths:
-            # The name has no extension: what follows its last dot belongs to it.
+            # The name has no extension, even if it contains a dot.
             return Found(AudioLocation(paths[0]), name, keys[0])
     return None
 
 
 def _find_converted(folder: Path, name: str) -> Found | _Several | None:
-    """Return the recording of a name that has another extension than the table says."""
+    """Return the recording of a name that has another extension than in the table."""
     stem, extension = os.path.splitext(name)
     if extension.lower() not in AUDIO_SUFFIXES:
         return None
@@ -169,7 +179,7 @@ def _find_converted(folder: Path, name: str) -> Found | _Several | None:
 
 
 def _find_loosely(folder: Path, name: str) -> Found | _Several | None:
-    """Return the one file whose path differs in case or Unicode form only."""
+    """Return the only file whose path differs just in case or Unicode form."""
     for base in _bases(folder):
         fitting = [base]
         for part in os.path.normpath(name).split("/"):
@@ -191,7 +201,7 @@ def _find_loosely(folder: Path, name: str) -> Found | _Several | None:
 
 @lru_cache(maxsize=256)
 def _bases(folder: Path) -> list[str]:
-    """Return the folder and those of its folders that may hold audio."""
+    """Return the folder and those of its folders that may have audio."""
     inner = [os.path.join(folder, part) for part in AUDIO_FOLDERS]
     return [os.path.normpath(folder), *filter(os.path.isdir, inner)]
 
@@ -212,13 +222,13 @@ def _describe_missing(folder: Path, path: str) -> str:
     places = dict.fromkeys((directory, *_bases(folder)))
     entries = sorted(set().union(*map(_names, places)))
     if near := difflib.get_close_matches(name, entries[:5000], n=1, cutoff=0.75):
-        # ascii() shows where two names differ that look alike.
+        # ascii() shows the difference of two names that look alike.
         return f"{detail}; the table has {ascii(name)}, the nearest file is {ascii(near[0])}"
     return detail
 
 
 def _name_within(folder: Path, path: str, name: str) -> str:
-    """Return a path as the table has it, but never with what lies above the table's folder."""
+    """Return a path relative to the table's folder, without the folders above it."""
     if not os.path.isabs(name):
         return name
     if _escapes(folder, path):
@@ -237,10 +247,10 @@ def _escapes(folder: Path | str, path: str) -> bool:
     root = os.path.normpath(folder)
     if path.startswith(f"{root}/") and "/.." not in path:
         return False
-    # A relative source may itself start with "..": only what is below it counts.
+    # A relative source may itself start with "..", so that only the part below it is checked.
     if os.path.relpath(path, root).split(os.sep, 1)[0] != os.pardir:
         return False
-    # An absolute path may name the same folder by another way, around a link.
+    # An absolute path may lead to the same folder through a link.
     real = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
     return not os.path.isabs(path) or real.split(os.sep, 1)[0] == os.pardir
 
@@ -251,7 +261,7 @@ def _fold(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _names(directory: str) -> frozenset[str]:
-    """Return what is in a folder."""
+    """Return the names of a folder's entries."""
     try:
         return frozenset(os.listdir(directory))
     except OSError:
@@ -260,7 +270,7 @@ def _names(directory: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _entries(directory: str) -> dict[str, list[str]]:
-    """Return what is in a folder, by its name without case and Unicode form."""
+    """Return the entries of a folder by their names without case and Unicode form."""
     entries: dict[str, list[str]] = {}
     for name in sorted(_names(directory)):
         entries.setdefault(_fold(name), []).append(name)
@@ -269,10 +279,10 @@ def _entries(directory: str) -> dict[str, list[str]]:
 
 @lru_cache(maxsize=1024)
 def _files_by_stem(directory: str) -> dict[str, list[str]]:
-    """Return the audio files of a folder by their name without extension.
+    """Return the audio files of a folder by their names without extension.
 
-    Beside `a.wav` there may be its alignment or picture, `a.TextGrid` or `a.png`: files of unknown
-    kinds count where there is no audio file of the name.
+    Files with unknown extensions are returned only if there is no audio file of the same name,
+    because beside `a.wav` there may be an alignment `a.TextGrid` or a picture `a.png`.
     """
     files: dict[str, list[str]] = {}
     for name in sorted(_names(directory)):

@@ -1,4 +1,4 @@
-"""Rows of metadata files: what the text formats hold, before anyone looks for the audio."""
+"""Rows of metadata files in all text formats, before their audio files are searched."""
 
 import json
 import re
@@ -28,27 +28,25 @@ from lib.corpus.locate import names_audio
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF32_MARK = b"\xff\xfe\0\0"
 BYTE_ORDER_MARK = "\ufeff"
-# Of ZIP (also .xlsx and .ods), of older spreadsheets and of gzip.
+# First bytes of ZIP (also .xlsx and .ods), of older spreadsheets and of gzip.
 ARCHIVE_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
 SAMPLE = 1000  # bytes
-# What programs write for an empty cell or a formula that failed: no transcript.
+# Programs write these for an empty cell or a failed formula; they are no transcripts.
 EMPTY_WORDS = frozenset(
     "nan NaN NAN -nan -NaN <NA> <na> NaT #N/A #NA #NV #VALUE! #REF! #NAME? #DIV/0! #NUM! #NULL! "
     "1.#QNAN -1.#IND N/A n/a NULL inf -inf".split()
 )
-# The same where a label is expected; as a transcript some may be a word.
+# These stand for an empty label. They are not in the list above, because a transcript may be one.
 EMPTY_LABELS = frozenset("None none null nil NA na n.a. N.A. - -- ? undefined".split())
 PART = (
     "it is a part of a longer recording, which is not cut here: write each part to a file "
     "of its own"
 )
 
-DOUBTFUL_TEXTS = frozenset("None none null nil NA na undefined".split())
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one row by column; None where the source has nothing."""
+    """The cells of one row by column; None for an empty cell."""
 
     origin: str
     cells: dict[str, str | None]
@@ -56,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A metadata file as it is: what its columns are, good rows, and rows that cannot be read."""
+    """The content of a metadata file: its columns, its rows and its invalid rows."""
 
     columns: Columns
     records: list[Record]
@@ -91,7 +89,7 @@ def read_text(path: Path) -> str:
 
 
 def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
-    """Read a table of text, with or without a header, whatever separates its columns."""
+    """Read a table of text, with or without a header, and with any usual delimiter."""
 
     def is_audio(cell: str) -> bool:
         return names_audio(path.parent, cell)
@@ -132,17 +130,17 @@ def read_delimited(path: Path, label: str, chosen: Columns) -> Metadata:
 
 
 def _width(names: list[str]) -> int:
-    """Return how many cells a row has: LJSpeech's last column is not in the file."""
+    """Return the number of cells of a row; LJSpeech's last column is not in the file."""
     return len(names) - (names[-1] == LJSPEECH_COLUMNS[-1])
 
 
 def _take_out_cut(
     rows: list[Line], names: list[str], text: str, is_audio: Callable[[str], bool]
 ) -> tuple[list[Line], list[InvalidRow]]:
-    """Return rows that are whole, and those whose text a line break outside quotes has cut.
+    """Return the rows that are whole, and those whose text is cut by a line break outside quotes.
 
-    The rest of the text is a line of one cell, after a row that ends with its text or before one
-    that begins with it.
+    The rest of such a text is a line with one cell. It comes after a row that ends with its text,
+    or before a row that begins with its text.
     """
     width = _width(names)
     at_end = names.index(text) >= width - 1
@@ -175,7 +173,7 @@ def _collect(rows: list[Line], names: list[str]) -> tuple[list[Record], list[Inv
             invalid_rows.append(_miscounted(row, f"{width} ({', '.join(names[:width])})"))
             continue
         if ljspeech:
-            # Numbers and abbreviations written out, where given, are what is spoken.
+            # The normalised text has numbers and abbreviations in words, as they are spoken.
             written = (cells[-1], cells[-2])
             cells.append(next((cell for cell in written if cell and cell.strip()), None))
         records.append(Record(row.origin, dict(zip(names, cells, strict=True))))
@@ -185,7 +183,7 @@ def _collect(rows: list[Line], names: list[str]) -> tuple[list[Record], list[Inv
 def _read_header(
     first: list[str], bare_allowed: bool, chosen: Columns
 ) -> tuple[Columns, list[str]]:
-    """Believe the header; where it is allowed the audio may be called `id` or `file` alone."""
+    """Return the columns of a header; with `bare_allowed` `id` or `file` may name the audio."""
     plain = [plain_name(name) for name in first]
     bare = next((plain.index(name) for name in BARE_AUDIO_NAMES if name in plain), None)
     if not bare_allowed or chosen.audio or bare is None or set(plain) & set(AUDIO_NAMES):
@@ -197,7 +195,7 @@ def _read_header(
 
 
 def _usual_width(rows: list[Line]) -> int:
-    """Return how many cells most rows have; of equally many the smaller number."""
+    """Return the number of cells of most rows; the smallest of equally frequent numbers."""
     widths = Counter(len(row.cells) for row in rows)
     return min(widths, key=lambda width: (-widths[width], width))
 
@@ -205,7 +203,7 @@ def _usual_width(rows: list[Line]) -> int:
 def _fold_rows(
     rows: list[Line], width: int, delimiter: str, is_audio: Callable[[str], bool]
 ) -> Iterator[Line]:
-    """Join what a `|` within the text of a two-column table has cut."""
+    """Join the parts of a text that has a `|`, in a table of two columns."""
     for row in rows:
         if delimiter == "|" and width == 2 and len(row.cells) > 2:
             if is_audio(row.cells[-1]) and not is_audio(row.cells[0]):
@@ -230,7 +228,7 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
             invalid_rows.append(_damaged(origin, f"not a JSON object: {error}"))
     names = list(dict.fromkeys(key for _, row in rows for key in row))
     columns = resolve_columns(chosen, AUDIO_NAMES, names, path)
-    # The part at the beginning has no offset, and is a part as well.
+    # A part at the beginning of a recording has no offset, but is a part too.
     cut = {str(row.get(columns.audio)) for _, row in rows if row.get("offset") not in (None, 0)}
     parts = [origin for origin, row in rows if str(row.get(columns.audio)) in cut]
     invalid_rows += [_damaged(origin, PART) for origin in parts]
@@ -240,11 +238,11 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
 
 def _json_lines(text: str, label: str) -> Iterator[tuple[str, Any]]:
     if text.lstrip().startswith("["):
-        with suppress(ValueError):  # its lines may be objects all the same
+        with suppress(ValueError):  # its lines may still be objects
             for number, item in enumerate(json.loads(text), 1):
                 yield f"{label} item {number}", item
             return
-    # Only line feeds separate: U+2028 and its like may stand within a JSON string.
+    # Only line feeds separate lines, because a JSON string may contain U+2028.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield f"{label} line {number}", line
@@ -272,7 +270,7 @@ def typed_metadata(
     invalid_rows: list[InvalidRow],
     names: list[str],
 ) -> Metadata:
-    """Return rows with values of any type as rows of texts."""
+    """Return rows of texts from rows with values of any type."""
     records, wanted = [], used_columns(columns)
     for origin, row in rows:
         try:
@@ -283,12 +281,12 @@ def typed_metadata(
 
 
 def as_text(cells: dict[str, Any]) -> dict[str, str | None]:
-    """Return the cells of a typed row as they would stand in a text file.
+    """Return the cells of a typed row as they would be in a text file.
 
     Raises
     ------
     ValueError
-        For a list, an object or bytes, which no text file could hold.
+        For a list, an object or bytes, which cannot be in a text file.
     """
     return {key: _cell_text(key, value) for key, value in cells.items()}
 
@@ -297,7 +295,7 @@ def _cell_text(key: str, value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        # Programs make fractions of whole numbers as soon as a cell of the column is empty.
+        # Programs write whole numbers as fractions if a cell of the column is empty.
         return str(int(value))
     if isinstance(value, list | tuple | dict | bytes):
         raise ValueError(
@@ -308,9 +306,9 @@ def _cell_text(key: str, value: Any) -> str | None:
 
 
 def clean_records(records: list[Record], columns: Columns) -> list[Record]:
-    """Empty the cells that stand for nothing, and write `1.0` as `1` where it is a number's name.
+    """Empty the cells that programs fill with `nan`, and write `1.0` as `1` in labels with gaps.
 
-    Tables that programs write say `nan` for an empty cell, and `1.0` for 1 in a column with gaps.
+    Programs write `nan` for an empty cell, and `1.0` for 1 in a column with empty cells.
     """
     names = [name for name in (columns.speaker, columns.session, columns.id) if name]
     shortened = {name for name in names if _is_numbers_with_gaps(records, name)}

@@ -1,7 +1,7 @@
-"""Reads a dataset that `datasets.save_to_disk` has written, with pyarrow alone.
+"""Read a dataset that `datasets.save_to_disk` has written, with pyarrow alone.
 
-A GPU machine then needs neither `datasets` nor an audio decoder. pyarrow is imported where it
-reads: benchmarks/gpu.py trains without.
+So a GPU machine needs neither `datasets` nor an audio decoder. pyarrow is imported only when a
+dataset is read, because benchmarks/gpu.py trains without it.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Audio and text in Arrow and Parquet files, read with pyarrow alone.
 
-`datasets` would take 2 s to import at every start of the workflow, and wants torchcodec.
+`datasets` is not used, because its import takes 2 s at every start and it needs torchcodec.
 """
 
 import json
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from lib import lfs
 from lib.corpus.clip import AudioLocation, CorpusError
 from lib.corpus.content_hash import digest_bytes
+from lib.files import read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Reading a row of a Parquet file means reading its whole row group; neighbours come soon.
+# A row of a Parquet file is read with its whole row group, which is cached for the next rows.
 _row_groups_lock = threading.Lock()
 
 
@@ -28,7 +29,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
-    """Return the rows of some columns without audio; classes go by their names."""
+    """Return the rows of some columns without audio; classes are returned as their names."""
     if path.suffix == ".parquet":
         rows = _parquet(path).read(columns=columns).to_pylist()
     else:
@@ -41,12 +42,54 @@ def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def read_indices(path: Path) -> list[int]:
-    """Return the rows that a dataset has, from the indices file of an older version."""
+    """Return the numbers of a dataset's rows, from the indices file of an older version."""
     return _arrow_table(str(path), _stamp(path)).column(0).to_pylist()
 
 
+def list_splits(path: Path) -> list[str]:
+    """Return the splits of a saved dataset, from its `dataset_dict.json`."""
+    return _read_list(path, "splits")
+
+
+def list_files(split: Path) -> tuple[list[Path], list[Path]]:
+    """Return the data files of a saved split, and the indices files of an older version.
+
+    Raises
+    ------
+    CorpusError
+        If `state.json` cannot be read, or a file does not exist.
+    """
+    state = split / "state.json"
+    files = [_listed_file(split, file) for file in _read_list(state, "_data_files")]
+    content = read_json(state)
+    indices = content.get("_indices_data_files") or content.get("_indices_files") or []
+    return files, [_listed_file(split, file) for file in indices]
+
+
+def _read_list(path: Path, key: str) -> list[Any]:
+    try:
+        return list(read_json(path)[key])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if lfs.is_pointer_file(path):
+            raise CorpusError(f"source.path: {path} {lfs.ADVICE}") from error
+        raise CorpusError(
+            f"{path}: has no list {key!r} ({error}), expected a dataset as datasets.save_to_disk "
+            "writes it: save it again (source.path)"
+        ) from error
+
+
+def _listed_file(split: Path, file: Any) -> Path:
+    path = split / str(file["filename"] if isinstance(file, dict) else file)
+    if not path.is_file():
+        raise CorpusError(
+            f"{split / 'state.json'}: lists {path}, which does not exist: save the dataset "
+            "again (source.path)"
+        )
+    return path
+
+
 def _class_names(path: Path) -> dict[str, list[str]]:
-    """Return the names of the classes of every `ClassLabel` column, which holds numbers."""
+    """Return the names of the classes of every `ClassLabel` column, whose values are numbers."""
     try:
         told = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
         features = told.get("info", {}).get("features", {})
@@ -74,7 +117,7 @@ def _class_name(value: Any, names: list[str], column: str, path: Path) -> Any:
 
 
 def read_paths(path: Path, column: str) -> list[str | None]:
-    """Return the file name that each row of an audio column carries, if any."""
+    """Return the file name in each row of an audio column, if any."""
     import pyarrow as pa
     import pyarrow.compute
 
@@ -86,7 +129,7 @@ def read_paths(path: Path, column: str) -> list[str | None]:
             cells = _parquet(path).read(columns=[f"{column}.path"]).column(column)
         else:
             cells = _arrow_table(str(path), _stamp(path)).column(column)
-        # struct_field, unlike .field(), is null where the whole struct is.
+        # The result of struct_field, unlike .field(), is null if the whole struct is.
         paths = (pyarrow.compute.struct_field(chunk, "path") for chunk in cells.chunks)
         return [name for chunk in paths for name in chunk.to_pylist()]
     if _is_text(kind):
@@ -140,7 +183,7 @@ def _bytes_of(chunk: "pa.Array") -> "pa.Array":
     import pyarrow as pa
     import pyarrow.compute
 
-    # struct_field, unlike .field(), also makes a row null whose struct is null.
+    # The result of struct_field, unlike .field(), is null if the whole struct is.
     found = pyarrow.compute.struct_field(chunk, "bytes") if _is_struct(chunk.type) else chunk
     return found.cast(pa.large_binary()) if pa.types.is_binary_view(found.type) else found
 
@@ -187,7 +230,7 @@ def _num_rows(path: Path) -> int:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Return what tells one version of a file from the next, to keep caches honest."""
+    """Return size and time stamp of a file, so that caches notice a change."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
 
@@ -205,7 +248,7 @@ def _parquet(path: Path) -> Any:
 
 @lru_cache(maxsize=64)
 def _arrow_table(path: str, stamp: tuple[int, int]) -> "pa.Table":
-    """Return a file that `save_to_disk` wrote; its pages are loaded when they are touched."""
+    """Return a file that `save_to_disk` wrote; its pages are loaded when they are read."""
     import pyarrow as pa
 
     try:

@@ -1,19 +1,16 @@
-"""Find out what kind of source a path is, and read its rows."""
+"""Detect the form of a source, and read its rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
-from lib import lfs
 from lib.corpus import metadata as formats
 from lib.corpus.clip import AudioLocation, Columns, CorpusError, InvalidRow, Note, Row
 from lib.corpus.columns import (
     EMBEDDED_NAMES,
     PART_NAMES,
-    SPEAKER_NAMES,
-    TEXT_NAMES,
+    note_columns,
     plain_name,
     resolve_columns,
 )
@@ -21,8 +18,7 @@ from lib.corpus.content_hash import ContentHashCache
 from lib.corpus.ids import name_of_file
 from lib.corpus.kaldi import is_kaldi, read_kaldi
 from lib.corpus.locate import Found, locate_file
-from lib.corpus.metadata import DOUBTFUL_TEXTS, PART, Metadata, Record
-from lib.files import read_json
+from lib.corpus.metadata import PART, Metadata, Record
 
 Reader = Callable[[Path, str, Columns], Metadata]
 METADATA_READERS: dict[str, Reader] = {
@@ -35,12 +31,12 @@ METADATA_READERS: dict[str, Reader] = {
 }
 TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
 DEPTHS = ("", "*/", "*/*/")
-# Words in the names of tables of a corpus that has them in parts: each is read.
+# Words in the names of the tables of a corpus in several parts, which are all read.
 PARTS = {"train", "dev", "valid", "validation", "val", "test", "eval", "filelist"}
-# Of the texts in a folder, most are no tables.
+# Only text files with one of these words in their names are tables.
 TABLE_WORDS = PARTS | {"metadata", "transcript", "transcripts", "transcriptions", "list"}
 BY_CLIENT = Columns(speaker="client_id")
-COMMON_VOICE = "validated.tsv"  # holds what train.tsv, dev.tsv and test.tsv hold, and more
+COMMON_VOICE = "validated.tsv"  # it has all rows of train.tsv, dev.tsv and test.tsv, and more
 EXPECTED = (
     "expected a dataset saved with datasets.save_to_disk (state.json or dataset_dict.json), a "
     "folder with metadata.csv, metadata.jsonl or metadata.parquet (columns file_name and text), "
@@ -52,11 +48,11 @@ EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file that lists recordings, and how it is read."""
+    """A file that lists recordings, and its reader."""
 
     path: Path
     read: Reader
-    # Manifests name recordings wherever they are; other tables only what is beside them.
+    # Manifests may name recordings anywhere, other tables only below their own folder.
     absolute: bool = False
     columns: Columns = Columns()
 
@@ -64,12 +60,20 @@ class Table:
 def read_rows(
     source: Path, columns: Columns, cache: ContentHashCache
 ) -> Iterator[Row | InvalidRow | Note]:
-    """Yield the rows of a source, in its order, and what should be known about it."""
+    """Yield the rows of a source in its order, and notes about it.
+
+    Raises
+    ------
+    CorpusError
+        If the source has no known form.
+    """
     if not source.is_dir():
         found = "is a file" if source.exists() else "does not exist"
         raise CorpusError(f"source.path: {source} {found}, {EXPECTED}")
     if (source / "dataset_dict.json").is_file():
-        for split in _listed(source / "dataset_dict.json", "splits"):
+        from lib.corpus.shards import list_splits
+
+        for split in list_splits(source / "dataset_dict.json"):
             yield from _read_saved_split(source, source / split, columns, cache)
     elif (source / "state.json").is_file():
         yield from _read_saved_split(source, source, columns, cache)
@@ -93,7 +97,7 @@ def find_tables(source: Path) -> list[Table]:
     Raises
     ------
     CorpusError
-        Where several could be meant.
+        If the choice is ambiguous.
     """
     if tables := _find_metadata(source):
         return tables
@@ -112,7 +116,7 @@ def find_tables(source: Path) -> list[Table]:
 
 
 def _find_metadata(source: Path) -> list[Table]:
-    """Return the metadata files of a folder, else of the folders in it; one in each."""
+    """Return the metadata file of a folder, or else that of each folder in it."""
     for depth in DEPTHS:
         names = [f"{depth}metadata{suffix}" for suffix in METADATA_READERS]
         found = [path for name in names for path in _match(source, name)]
@@ -125,7 +129,7 @@ def _find_metadata(source: Path) -> list[Table]:
 
 
 def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
-    """Name what else in a folder may be a source: half of a corpus is not left out in silence."""
+    """Yield notes about other files that may be part of the source and are not read."""
     read = {table.path for table in tables}
     names = [f"metadata{suffix}" for suffix in METADATA_READERS]
     others = [*names, "*.parquet", "state.json", "wav.scp"]
@@ -148,7 +152,7 @@ def _note_unread(source: Path, tables: list[Table]) -> Iterator[Note]:
 
 
 def _find_loose_tables(source: Path) -> list[Table]:
-    """Return the one table of a folder whatever its name, or those of its parts."""
+    """Return the only table of a folder, with any name, or the tables of its parts."""
     found = [
         path
         for suffix in TABLE_ENDS
@@ -166,7 +170,7 @@ def _find_loose_tables(source: Path) -> list[Table]:
 
 
 def _is_voice(path: Path) -> bool:
-    """Whether a table is a part of Common Voice, whose speakers are in `client_id`."""
+    """Return whether a table is a part of Common Voice, whose speakers are in `client_id`."""
     with path.open("rb") as file:
         first = file.readline(1000).strip().split(b"\t")
     return {b"client_id", b"path", b"sentence"} <= set(first)
@@ -189,14 +193,14 @@ def _list_entries(source: Path) -> str:
 
 
 def _name(entry: Path) -> str:
-    """Return a file's name, and what stands in the way of reading it where it has a good name."""
+    """Return a file's name, and the reason if it cannot be read as a file."""
     if entry.is_dir():
         return f"{entry.name} (a folder)"
     return entry.name if entry.exists() else f"{entry.name} (a link that points nowhere)"
 
 
 def _match(source: Path, pattern: str) -> list[Path]:
-    """Return the matching files, but not hidden ones nor those in hidden folders (.git, .cache)."""
+    """Return the matching files that are neither hidden nor in hidden folders (.git, .cache)."""
     found = [path for path in source.glob(pattern) if path.is_file()]
     return sorted(
         path
@@ -205,48 +209,24 @@ def _match(source: Path, pattern: str) -> list[Path]:
     )
 
 
-def _listed(path: Path, key: str) -> list[Any]:
-    try:
-        return list(read_json(path)[key])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if lfs.is_pointer_file(path):
-            raise CorpusError(f"source.path: {path} {lfs.ADVICE}") from error
-        raise CorpusError(
-            f"{path}: has no list {key!r} ({error}), expected a dataset as datasets.save_to_disk "
-            "writes it: save it again (source.path)"
-        ) from error
-
-
 def _read_saved_split(
     source: Path, split: Path, columns: Columns, cache: ContentHashCache
 ) -> Iterator[Row | InvalidRow | Note]:
-    """Yield the rows of a split; an indices file of older versions says which ones, in order."""
-    state = split / "state.json"
-    shards = [_listed_file(split, file) for file in _listed(state, "_data_files")]
-    indices = read_json(state).get("_indices_data_files") or read_json(state).get("_indices_files")
-    rows = (row for shard in shards for row in _read_shard(source, shard, columns, cache))
+    """Yield the rows of a split, in the order of its indices file if it has one."""
+    from lib.corpus.shards import list_files, read_indices
+
+    files, indices = list_files(split)
+    rows = (row for file in files for row in _read_shard(source, file, columns, cache))
     if not indices:
         yield from rows
         return
-    from lib.corpus.shards import read_indices
-
     everything = list(rows)
     notes = [row for row in everything if isinstance(row, Note)]
     found = [row for row in everything if not isinstance(row, Note)]
     yield from notes
     for file in indices:
-        for index in read_indices(_listed_file(split, file)):
+        for index in read_indices(file):
             yield found[index]
-
-
-def _listed_file(split: Path, file: Any) -> Path:
-    path = split / str(file["filename"] if isinstance(file, dict) else file)
-    if not path.is_file():
-        raise CorpusError(
-            f"{split / 'state.json'}: lists {path}, which does not exist: save the dataset "
-            "again (source.path)"
-        )
-    return path
 
 
 def _read_shard(
@@ -279,7 +259,7 @@ def _read_shard(
             found = locate_file(source, path or "", origin, absolute_allowed=True)
         else:
             place = AudioLocation(str(shard), columns.audio, row)
-            # A path of the machine that made the dataset is no part of a name.
+            # An absolute path is that of another machine; its folders are not part of the name.
             inner = PureWindowsPath(path).name if path and _is_absolute(path) else path
             found = Found(place, inner and name_of_file(inner), inner)
         yield _row(by_origin[origin], columns, found, digest)
@@ -306,12 +286,12 @@ def _read_table(source: Path, table: Table, chosen: Columns) -> Iterator[Row | I
             continue
         file_name = (record.cells.get(metadata.columns.audio) or "").strip()
         found = locate_file(folder, file_name, record.origin, table.absolute)
-        # In a split's own folder, the folder is part of the name.
+        # The table's folder below the source is part of the name.
         yield _row(record, metadata.columns, found, None, inner, file_name)
 
 
 def _find_shared(metadata: Metadata) -> set[str | None]:
-    """Return the files that several rows name, where the rows say which part they mean."""
+    """Return the files that several rows name, if a column says which part of a file is meant."""
     if not any(plain_name(name) in PART_NAMES for name in metadata.names):
         return set()
     counts = Counter(record.cells.get(metadata.columns.audio) for record in metadata.records)
@@ -319,37 +299,8 @@ def _find_shared(metadata: Metadata) -> set[str | None]:
 
 
 def _note_columns(metadata: Metadata, columns: Columns, label: str) -> Iterator[Note]:
-    """Say which column is not read though it seems to matter."""
-    found = [name for name in metadata.names if plain_name(name) in SPEAKER_NAMES]
-    if columns.speaker is None and found:
-        yield Note(
-            label,
-            f"its column {found[0]!r} is not read: if it says who speaks, set "
-            f"source.columns.speaker to {found[0]}",
-        )
-    others = [
-        name for name in metadata.names if plain_name(name) in TEXT_NAMES and name != columns.text
-    ]
-    if others and columns.text in metadata.names:
-        yield Note(
-            label,
-            f"the transcripts are those of {columns.text!r} and not of {others[0]!r}: if it should "
-            f"be the other, set source.columns.text to {others[0]}",
-        )
-    empty = [r for r in metadata.records if r.cells.get(columns.text) in DOUBTFUL_TEXTS]
-    if empty:
-        yield Note(
-            empty[0].origin,
-            f"its text is {empty[0].cells[columns.text]!r}, which programs write for an empty cell "
-            f"({len(empty)} such rows): empty the cell if nothing is said",
-        )
-    parts = [name for name in metadata.names if plain_name(name) in PART_NAMES]
-    if parts:
-        yield Note(
-            label,
-            f"its column {parts[0]!r} is not read: if rows are parts of longer recordings, write "
-            "each part to a file of its own first",
-        )
+    texts = [(record.origin, record.cells.get(columns.text)) for record in metadata.records]
+    return note_columns(metadata.names, texts, columns, label)
 
 
 def _row(
