@@ -56,7 +56,7 @@ def test_a_voice_says_what_a_shell_would_take_apart(tmp_path):
     done = make("say", f"TEXT={text}", "SPEAKER=Anna", f"OUT={sound}", f"CONFIG={config}")
     assert done.returncode == 0, done.stderr
     assert soundfile.info(sound).samplerate == 16_000
-    assert "Anna says it in" in done.stderr
+    assert "s of speech by Anna" in done.stderr
     heard = [line for line in done.stderr.splitlines() if "leaves it out of: " in line]
     assert heard and heard[0].endswith(f"leaves it out of: {text}")
     done = make("say", "TEXT=hello", "SPEAKER=Bob", f"OUT={sound}", f"CONFIG={config}")

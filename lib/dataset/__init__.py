@@ -1,1 +1,1 @@
-"""Selects clips, splits them and assembles the Hugging Face dataset."""
+"""Filter clips, split them, and assemble the Hugging Face dataset."""

@@ -32,7 +32,7 @@ def _build(arguments: argparse.Namespace) -> None:
         results / "speakers/assignments.tsv",
         results / "speakers/excluded.tsv",
         DatasetSettings(**read_config(arguments.config)["dataset"]),
-        # A trial: the split of the run stays as it is on record.
+        # The record of the run's own split is not changed.
         output / "split.tsv",
         dataset=output / "dataset",
         manifest=output / "manifest.tsv",

@@ -1,4 +1,4 @@
-"""The dataset on disk: a Hugging Face `DatasetDict` with the audio inside."""
+"""Write a Hugging Face `DatasetDict` that contains the audio."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lib.files import atomic_directory
 
-# Rows held in memory at a time: 64 clips of 20 s are 40 MB.
+# Number of rows in memory at a time; 64 clips of 20 s take 40 MB.
 BATCH_ROWS = 64
 
 
@@ -28,12 +28,19 @@ class Record:
 def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> None:
     """Write the records of every split so that `datasets.load_from_disk` reads them.
 
-    Columns: `id, audio, text, transcript, speaker_id, duration`. `text` is what is trained,
-    `transcript` what was given; `audio` holds the bytes of the WAV file and
-    is not decoded on access. Loading needs no torchcodec, and no more memory than one batch is
-    used for any number of hours.
+    The columns are `id, audio, text, transcript, speaker_id, duration`. `text` is the text that is
+    trained, `transcript` that of the source. `audio` has the bytes of the WAV file and is not
+    decoded on access, so that loading needs no torchcodec. Writing needs the memory of one batch of
+    rows, for any number of hours.
+
+    Parameters
+    ----------
+    splits
+        Records of each split, by its name.
+    directory
+        Folder to write.
     """
-    # Its import takes a second, which modules that only name a `Record` should not wait for.
+    # Its import takes a second, and modules that only use `Record` do not need it.
     from datasets import Dataset, DatasetDict
 
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -43,14 +50,14 @@ def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> No
             table = Path(folder) / f"{name}.arrow"
             _write_table(records, table)
             tables[name] = Dataset.from_file(str(table))
-        # A split without rows would be saved as no file at all, which cannot be loaded.
+        # For a split without rows no file would be saved, and it could not be loaded.
         num_shards = {name: None if records else 1 for name, records in splits.items()}
         with atomic_directory(directory) as temporary:
             DatasetDict(tables).save_to_disk(str(temporary), num_shards=num_shards)
 
 
 def _write_table(records: Sequence[Record], path: Path) -> None:
-    """Write an Arrow stream that carries the dataset's features.
+    """Write an Arrow stream with the dataset's features.
 
     Writing through `datasets` itself would encode the audio, which imports torchcodec.
     """

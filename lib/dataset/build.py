@@ -1,4 +1,4 @@
-"""From converted clips with speakers to a dataset, and an account of every row of the source."""
+"""Build the dataset from converted clips, with a manifest and a table of rejected rows."""
 
 import logging
 from collections import Counter
@@ -46,7 +46,7 @@ REJECTED_COLUMNS = ("clip", "origin", "stage", "reason", "value", "detail")
 
 
 class ClipLike(Protocol):
-    """What is asked of a clip of the source."""
+    """The fields of a clip of the source that are used here."""
 
     id: str
     text: str
@@ -55,7 +55,7 @@ class ClipLike(Protocol):
 
 
 class InvalidRowLike(Protocol):
-    """What is asked of a row of the source that is no clip."""
+    """The fields of an invalid row of the source that are used here."""
 
     clip: str | None
     origin: str
@@ -85,7 +85,7 @@ def build_dataset(
     clips
         Every clip of the source, by id.
     invalid_rows
-        Its rows that are no clips.
+        Rows of the source that cannot become clips.
     wavs
         Converted file of each clip.
     measurements
@@ -95,7 +95,7 @@ def build_dataset(
     assignments
         Table of the speakers.
     excluded
-        Table of the clips that the user leaves out.
+        Table of the clips that the user excludes.
     settings
         See `DatasetSettings`.
     state
@@ -103,9 +103,14 @@ def build_dataset(
     dataset
         Directory of the `DatasetDict` to write.
     manifest
-        Table to write: every clip, its status and its texts.
+        Table to write, with status and texts of every clip.
     rejected
-        Table to write: every row that is not in the dataset, and why.
+        Table to write, with the reason for every row that is not in the dataset.
+
+    Raises
+    ------
+    ValueError
+        If too many rows are rejected, or a clip is missing in a table.
     """
     decisions = read_decisions(state)
     selection = select_clips(
@@ -121,7 +126,8 @@ def build_dataset(
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)
     _report_split(made)
-    # First the record: a run that is killed here divides the clips the same way again.
+    # The record is written first, so that the next run splits the clips in the same way if this one
+    # is killed here.
     write_decisions(state, decisions | made)
     write_dataset(_collect_records(selection, made, wavs), dataset)
     _write_manifest(manifest, clips, selection, made)
@@ -142,7 +148,7 @@ def _report_split(made: Mapping[str, Decision]) -> None:
     if not sizes[VALIDATION]:
         logger.warning(
             "no clip is for validation: %d clips are too few to spare one, so nothing will tell "
-            "how the training goes on speech it has not heard",
+            "how the training goes on held-out speech",
             len(made),
         )
 

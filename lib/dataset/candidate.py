@@ -1,4 +1,4 @@
-"""What is known of a clip that may come into the dataset, and why one does not."""
+"""Candidates for the dataset, and rejections."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from lib.text.normalise import text_key
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a row of the source is not in the dataset.
+    """The reason why a row of the source is not in the dataset.
 
     Attributes
     ----------
     clip
-        Its id; None for a row that has none.
+        Id of the clip; None for a row that has none.
     origin
-        Where the source has it.
+        Place of the row in the source.
     stage
-        Which part of the workflow found it: `source`, `audio`, `text` or `dataset`; or `user`.
+        The part of the workflow that rejects it: `source`, `audio`, `text` or `dataset`; or `user`.
     reason
-        In one word.
+        The reason in one word.
     value
-        The number behind the reason, where there is one.
+        The measured value that led to the rejection; None if there is none.
     detail
-        In a sentence.
+        The reason in a sentence.
     """
 
     clip: str | None
@@ -37,20 +37,20 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A clip with all that the quality filters ask for.
+    """A clip with all properties that the quality filters use.
 
     Attributes
     ----------
     transcript
-        As it was given, normalised.
+        Transcript of the source, normalised.
     text
-        What is trained of it.
+        The text that is trained.
     content_hash
         Digest of the recording's bytes.
     previously_accepted
-        Whether it was in an earlier dataset: of equal clips these stay.
+        Whether it was in an earlier dataset; of equal clips these are kept.
     non_verbalised
-        Digits and symbols of the transcript that nobody said how to read.
+        Digits and symbols of the transcript for which no reading is given.
     annotations
         Parts of the transcript that are probably not spoken, as `[laughter]`.
     """
@@ -68,24 +68,24 @@ class Candidate:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Duration in seconds."""
         return self.measured.duration
 
     @property
     def speaker_id(self) -> str:
-        """Whose voice it is."""
+        """Id of the speaker."""
         return self.speaker.speaker_id
 
     @property
     def characters(self) -> int:
-        """Characters of the transcript, without spaces and punctuation."""
+        """Number of characters of the transcript, without spaces and punctuation."""
         return len(text_key(self.transcript).replace(" ", ""))
 
     @property
     def rate(self) -> float:
-        """Characters a second."""
+        """Characters per second."""
         return self.characters / self.duration
 
     def reject(self, reason: str, value: float, detail: str) -> Rejection:
-        """Say why a quality filter rejects it."""
+        """Return the rejection of this clip by a quality filter."""
         return Rejection(self.clip, self.origin, "dataset", reason, value, detail)

@@ -1,8 +1,7 @@
-"""Quality filters: what is wrong with clips that were converted well.
+"""Quality filters of the dataset.
 
-A filter looks at all clips that passed those before it, and yields rejections, each with one
-reason and one number. Whether the clip is left out or only flagged is for the user to say
-(`dataset` in the configuration).
+A filter gets all clips that passed the filters before it. It yields rejections, each with a reason
+and a measured value. By the configuration (`dataset`) such a clip is left out or only flagged.
 """
 
 import math
@@ -18,13 +17,14 @@ from lib.text.normalise import text_key
 
 Candidates = Collection[Candidate]
 
-# Rates of fewer clips say little about what is usual for a speaker; then all clips are asked.
+# With fewer clips of a speaker the usual rate is that of all clips.
 ENOUGH_RATES = 20
 
-# Seconds of silence around a word that make a clip slow, but not wrong.
+# Seconds of silence in a clip that lower its rate without being a fault.
 HARMLESS_SILENCE = 2.0
 
-# Median absolute deviations (as standard deviations of a normal distribution) that are too far.
+# Median absolute deviations, scaled to standard deviations of a normal distribution, from which a
+# rate is implausible.
 TOO_MANY_DEVIATIONS = 5.0
 DEVIATION_SCALE = 1.4826
 
@@ -32,7 +32,7 @@ DEVIATION_SCALE = 1.4826
 def find_implausible_rates(
     candidates: Candidates, settings: DatasetSettings
 ) -> Iterator[Rejection]:
-    """Find texts that their speaker would say far faster or slower than anything else."""
+    """Find clips whose speech rate is far higher or lower than usual for their speaker."""
     rates: dict[str, list[float]] = {}
     for candidate in candidates:
         rates.setdefault(candidate.speaker_id, []).append(candidate.rate)
@@ -57,7 +57,7 @@ def find_implausible_rates(
 
 
 def _usual_rate(rates: list[float], settings: DatasetSettings) -> tuple[float, float]:
-    """Return the median rate, and by what factor a clip may differ from it."""
+    """Return the median rate, and the factor by which a clip may differ from it."""
     middle = median(rates)
     deviation = median(abs(math.log(rate / middle)) for rate in rates) * DEVIATION_SCALE
     return middle, max(settings.speech_rate_factor, math.exp(TOO_MANY_DEVIATIONS * deviation))
@@ -66,7 +66,7 @@ def _usual_rate(rates: list[float], settings: DatasetSettings) -> tuple[float, f
 def find_non_verbalised_symbols(
     candidates: Candidates, settings: DatasetSettings
 ) -> Iterator[Rejection]:
-    """Find digits and symbols that nobody said how to read."""
+    """Find transcripts with digits and symbols for which no reading is given."""
     for candidate in candidates:
         if candidate.non_verbalised:
             shown = " ".join(map(name_character, sorted(set(candidate.non_verbalised))))
@@ -92,7 +92,7 @@ def find_annotated(candidates: Candidates, settings: DatasetSettings) -> Iterato
 
 
 def find_clipped(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find recordings whose tops were cut off."""
+    """Find clipped recordings."""
     for candidate in candidates:
         source = candidate.measured.source
         share = source.clipped_share if source else 0.0
@@ -106,7 +106,7 @@ def find_clipped(candidates: Candidates, settings: DatasetSettings) -> Iterator[
 
 
 def find_noisy(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find recordings whose background is loud."""
+    """Find recordings with a low signal-to-noise ratio."""
     for candidate in candidates:
         snr = candidate.measured.snr
         if snr is not None and snr < settings.min_snr:
@@ -135,7 +135,7 @@ def find_mixed_speakers(candidates: Candidates, settings: DatasetSettings) -> It
 def find_uncertain_speakers(
     candidates: Candidates, settings: DatasetSettings
 ) -> Iterator[Rejection]:
-    """Find clips that may be someone else's."""
+    """Find clips that may be of another speaker."""
     for candidate in candidates:
         if candidate.speaker.confidence < settings.min_confidence:
             yield candidate.reject(
@@ -146,21 +146,21 @@ def find_uncertain_speakers(
 
 
 def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find recordings that are there already, also as another file of the same sound."""
+    """Find copies of recordings, also in another encoding."""
     ordered = _by_precedence(candidates)
     first: dict[str, str] = {}
     matches = [Match(first.setdefault(c.content_hash, c.clip), c.clip, 0.0) for c in ordered]
     prints = {c.clip: c.measured.audio_fingerprint for c in ordered if c.measured.audio_fingerprint}
     matches += find_near_duplicates({clip: read_fingerprint(text) for clip, text in prints.items()})
     originals = find_originals([c.clip for c in ordered], matches)
-    wrong: dict[str, float] = {}
+    wrong_bits: dict[str, float] = {}
     for match in matches:
         if match.one != match.other:
             for clip in (match.one, match.other):
-                wrong[clip] = min(match.wrong_bits, wrong.get(clip, 1.0))
+                wrong_bits[clip] = min(match.wrong_bits, wrong_bits.get(clip, 1.0))
     for candidate in ordered:
         if candidate.clip in originals:
-            bits = wrong[candidate.clip]
+            bits = wrong_bits[candidate.clip]
             how = (
                 f"encoded otherwise: {bits:.1%} of the audio fingerprint differ"
                 if bits
@@ -174,7 +174,7 @@ def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> I
 
 
 def find_duplicate_text(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
-    """Find texts that a speaker says more often than is good for the voice."""
+    """Find texts that a speaker repeats more often than allowed."""
     takes: dict[tuple[str, str], int] = {}
     for candidate in _by_precedence(candidates):
         key = candidate.speaker_id, text_key(candidate.transcript)
@@ -189,11 +189,12 @@ def find_duplicate_text(candidates: Candidates, settings: DatasetSettings) -> It
 
 
 def _by_precedence(candidates: Candidates) -> list[Candidate]:
-    """Return those of an earlier dataset first: they keep their place."""
+    """Return the candidates in order of ids, beginning with those of an earlier dataset."""
     return sorted(candidates, key=lambda c: (not c.previously_accepted, c.clip))
 
 
-# In this order: what is wrong is not asked what is usual, and a copy is no other take of its text.
+# They are applied in this order. Copies of recordings are rejected before repeated texts, because a
+# copy is not another take of its text.
 FILTERS: dict[str, Callable[[Candidates, DatasetSettings], Iterator[Rejection]]] = {
     "speech_rate": find_implausible_rates,
     "non_verbalised_symbols": find_non_verbalised_symbols,

@@ -1,9 +1,8 @@
-"""Which clips are the same recording, though they were encoded differently.
+"""Find clips that are the same recording in different encodings.
 
 Audio fingerprints (`lib.audio.audio_fingerprint`) of unrelated recordings differ in half of their
-bits, and how far chance leads from a half depends on the length alone: on recorded speech the
-standard deviation was 0.205 to 0.216 divided by the root of the number of frames, from 8 frames
-to 96.
+bits on average. The deviation from a half depends on the length alone. On recorded speech of 8 to
+96 frames its standard deviation was 0.205 to 0.216, divided by the root of the number of frames.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,23 +13,24 @@ import numpy as np
 from lib.audio.audio_fingerprint import NUM_BITS
 
 CHANCE_DEVIATION = 0.215
-# One pair in a million million is this many deviations off by chance; 50,000 clips are a
-# thousand million pairs.
+# By chance one pair in a million million deviates so much; 50,000 clips have a thousand million
+# pairs.
 SURE_DEVIATIONS = 7.0
-# A second take of the same words comes nearer than chance: to 0.29 among 40 repeated sentences.
-# Recordings encoded again, down to 24 kbit/s, stay below 0.2.
+# A second take of the same words differs in fewer bits than by chance, but in at least 0.29 of them
+# among 40 repeated sentences. A recording that is encoded again, down to 24 kbit/s, differs in less
+# than 0.2.
 MOST_WRONG_BITS = 0.25
-# Frames of 32 ms by which codecs move the sound, and by which they make a recording longer.
+# Numbers of 32 ms frames by which codecs delay the sound, and by which they lengthen a recording.
 MAX_DELAY = 4
 MAX_LENGTH_DIFFERENCE = 8
-# How many of the clips with the same bits at the same time are looked at, for each.
+# Number of clips with the same bits at the same time with which each clip is compared.
 NEIGHBOURS = 24
 BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two clips that are one recording, and the share of the bits that differ."""
+    """Two clips of the same recording, and the share of the bits that differ."""
 
     one: str
     other: str
@@ -38,11 +38,16 @@ class Match:
 
 
 def find_near_duplicates(audio_fingerprints: Mapping[str, np.ndarray]) -> list[Match]:
-    """Find the clips that are one recording, of audio_fingerprints by clip.
+    """Find clips of the same recording, by their audio fingerprints.
 
-    All clips are entered into one index, by 16 bits at a time in recordings of about the same
-    length; only clips that meet there are compared. Clips with many copies are not compared with
-    each of them, but each is found with some.
+    All clips are entered into an index by their length, and by 16 bits and their time. Only clips
+    that have an entry in common are compared. A clip with many copies is compared with some of
+    them.
+
+    Parameters
+    ----------
+    audio_fingerprints
+        ``(num_frames,)`` uint16, by clip.
     """
     clips = sorted(clip for clip, codes in audio_fingerprints.items() if codes.any())
     if len(clips) < 2:
@@ -52,9 +57,9 @@ def find_near_duplicates(audio_fingerprints: Mapping[str, np.ndarray]) -> list[M
     for row, clip in enumerate(clips):
         codes[row, : lengths[row]] = audio_fingerprints[clip]
     found: dict[tuple[int, int], float] = {}
-    meetings = _meet(codes, lengths)
-    for start in range(0, len(meetings), BATCH):
-        one, other, delay = meetings[start : start + BATCH].T
+    pairs_to_compare = _find_common_entries(codes, lengths)
+    for start in range(0, len(pairs_to_compare), BATCH):
+        one, other, delay = pairs_to_compare[start : start + BATCH].T
         wrong, limit = _compare(codes, one, other, delay)
         for at in np.flatnonzero(wrong <= limit):
             pair = int(one[at]), int(other[at])
@@ -63,7 +68,7 @@ def find_near_duplicates(audio_fingerprints: Mapping[str, np.ndarray]) -> list[M
 
 
 def find_originals(clips: Sequence[str], matches: Iterable[Match]) -> dict[str, str]:
-    """Return of which clip each copy is one: of all that are connected, the first of `clips`."""
+    """Return the original of each copy: the first in `clips` of all that are connected."""
     place = {clip: at for at, clip in enumerate(clips)}
     first = list(range(len(clips)))
 
@@ -78,28 +83,28 @@ def find_originals(clips: Sequence[str], matches: Iterable[Match]) -> dict[str, 
     return {clip: clips[follow(at)] for clip, at in place.items() if follow(at) != at}
 
 
-def _meet(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return pairs of rows that have a code in common, (num_meetings, 3): rows and delay."""
+def _find_common_entries(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return pairs of rows that have a code in common: rows and delay, (num_pairs, 3)."""
     rows, times = np.nonzero(codes)
-    meetings = [
-        meeting
-        # Lengths that differ little fall into one bin, of one division or of the other.
+    found = [
+        pairs
+        # Two lengths that differ little are in the same bin for at least one of the two shifts.
         for shift in (0, MAX_LENGTH_DIFFERENCE)
-        for meeting in _meet_neighbours(
+        for pairs in _find_neighbours(
             rows, times, codes[rows, times], (lengths + shift) // (2 * MAX_LENGTH_DIFFERENCE)
         )
     ]
-    packed = np.unique(np.concatenate(meetings))
+    packed = np.unique(np.concatenate(found))
     pairs, delay = np.divmod(packed, 2 * MAX_DELAY + 1)
     one, other = np.divmod(pairs, len(lengths))
     return np.stack([one, other, delay - MAX_DELAY], axis=1)
 
 
-def _meet_neighbours(
+def _find_neighbours(
     rows: np.ndarray, times: np.ndarray, codes: np.ndarray, bins: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield the meetings of entries with the same bin and code at about the same time, packed."""
-    # Times that are further apart than any delay, where bin or code change.
+    """Yield packed pairs of entries with the same bin and code at about the same time."""
+    # The span keeps entries of different bins or codes further apart than any delay.
     span = int(times.max()) + MAX_DELAY + 1
     places = (bins[rows].astype(np.int64) << NUM_BITS | codes) * span + times
     order = np.argsort(places, kind="stable")
@@ -118,7 +123,7 @@ def _meet_neighbours(
 def _compare(
     codes: np.ndarray, one: np.ndarray, other: np.ndarray, delay: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of wrong bits of each pair, and up to which share it is one recording."""
+    """Return the share of different bits of each pair, and the largest for the same recording."""
     width = codes.shape[1]
     times = np.arange(width) + delay[:, None]
     inside = (times >= 0) & (times < width)

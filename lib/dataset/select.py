@@ -1,4 +1,4 @@
-"""Which clips are good enough to learn from: one reason and one number for each that is not."""
+"""Select the clips of the dataset; each other row gets a rejection with its reason."""
 
 import logging
 from collections import Counter
@@ -17,20 +17,20 @@ from lib.text.plan import PlannedText
 
 logger = logging.getLogger(__name__)
 
-# Reason of a clip that the user leaves out. It says nothing about the recordings.
+# Reason of a clip that the user excludes. It does not count as a fault of the recordings.
 EXCLUDED = "excluded_by_user"
 
 
 @dataclass(slots=True)
 class Selection:
-    """The clips that stay, with the filters that flag them, and those that do not."""
+    """The accepted clips, the flags of some of them, and the rejections of all others."""
 
     accepted: dict[str, Candidate] = field(default_factory=dict)
     flags: dict[str, list[str]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
     def apply(self, mode: str, rejections: Iterable[Rejection]) -> None:
-        """Leave out the clips that a filter rejects, or flag them."""
+        """Leave out the clips that a filter rejects, or flag them, by the filter's mode."""
         for rejection in rejections:
             if mode == "reject":
                 self.rejections.append(rejection)
@@ -59,19 +59,25 @@ def select_clips(
     clips
         Records with `id`, `text`, `content_hash` and `origin`, by id.
     invalid_rows
-        Rows of the source that are no clips: records with `clip`, `origin`, `reason`, `detail`.
+        Rows of the source that cannot become clips: records with `clip`, `origin`, `reason` and
+        `detail`.
     measurements
-        Of every clip, by id.
+        Measurements of every clip, by id.
     texts
-        What is trained of every transcript, by id.
+        Planned text of every transcript, by id.
     assignments
         Speaker of every converted clip, by id.
     settings
         See `DatasetSettings`.
     excluded
-        The line by which the user leaves a clip out, by id.
+        The line of the overrides by which a clip is excluded, by id.
     previously_accepted
-        Clips of an earlier dataset: of equal recordings these stay.
+        Clips of an earlier dataset; of equal recordings these are kept.
+
+    Raises
+    ------
+    ValueError
+        If a clip has no measurements, no planned text or no speaker.
     """
     selection = Selection()
     for row in invalid_rows:
@@ -97,7 +103,7 @@ def select_clips(
 
 
 def _exclude(clip, excluded: Mapping[str, str]) -> Rejection | None:
-    """Leave out what the user leaves out."""
+    """Return the rejection of a clip that the user excludes; None for others."""
     line = excluded.get(clip.id)
     return line and Rejection(clip.id, clip.origin, "user", EXCLUDED, None, line)
 
@@ -110,7 +116,7 @@ def _admit(
     *,
     previously_accepted: bool,
 ) -> Candidate | Rejection:
-    """Bring together what is known of a clip; what cannot be trained stays out."""
+    """Return a clip with its properties, or its rejection if it cannot be trained."""
     if measured is None:
         raise ValueError(
             f"clip {clip.id} ({clip.origin}) has no row in the table of measurements: "
@@ -156,17 +162,23 @@ def _admit(
 
 
 def count_frames(duration: float) -> int:
-    """Return the spectrogram frames of a clip of so many seconds.
+    """Return the number of spectrogram frames of a clip, for its duration in seconds.
 
-    A monotonic alignment gives every token a frame of its own: a text of more tokens has none.
+    A monotonic alignment gives every token at least one frame. A text with more tokens than frames
+    has no alignment.
     """
     return round(duration * SAMPLE_RATE) // HOP_LENGTH
 
 
 def check_rejected_share(selection: Selection, settings: DatasetSettings) -> None:
-    """Stop where too little is left, with a count of the reasons and the first of each.
+    """Stop if too many rows are rejected, with a count of the reasons and the first row of each.
 
-    All rejections go to the log: the tables of a run that stops are removed by Snakemake.
+    All rejections are logged, because Snakemake removes the tables of a run that stops.
+
+    Raises
+    ------
+    ValueError
+        If more than `max_rejected_share` of the rows are rejected, or no clip is left.
     """
     rejected = sum(rejection.reason != EXCLUDED for rejection in selection.rejections)
     rows = rejected + len(selection.accepted)
@@ -176,7 +188,7 @@ def check_rejected_share(selection: Selection, settings: DatasetSettings) -> Non
     first: dict[str, Rejection] = {}
     for rejection in selection.rejections:
         first.setdefault(f"{rejection.stage}/{rejection.reason}", rejection)
-        # For the file alone: in the terminal thousands of them would hide the message.
+        # These lines are for the log file. In the terminal they would hide the message.
         logger.info(
             "rejected: %s (%s): %s: %s",
             rejection.origin,

@@ -1,4 +1,4 @@
-"""Training or validation: decided once for every text, and never again."""
+"""The split into training and validation, which is decided once for every text."""
 
 import hashlib
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 TRAIN, VALIDATION = "train", "validation"
 
-# From this number of clips on a speaker is always heard in validation.
+# A speaker with at least this many clips always has one for validation.
 ENOUGH_CLIPS = 10
 
 COLUMNS = ("clip", "text", "split", "share")
@@ -22,14 +22,14 @@ COLUMNS = ("clip", "text", "split", "share")
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What the split looks at: who says which text.
+    """A clip's text and speaker, on which the split depends.
 
     Attributes
     ----------
     clip
         Id of the clip.
     key
-        Hash of what the text has in common with texts that are read alike.
+        Hash of the text, which is equal for texts that are read aloud alike.
     speaker
         Id of the speaker.
     """
@@ -40,7 +40,7 @@ class Utterance:
 
 
 def hash_text(text: str) -> str:
-    """Return the hash by which equal texts are recognised, and by which they are ordered."""
+    """Return the hash of a text, by which equal texts are found and all texts are ordered."""
     return hashlib.sha256(text_key(text).encode()).hexdigest()[:24]
 
 
@@ -49,19 +49,19 @@ def split_texts(
 ) -> dict[str, str]:
     """Decide for every text whether it is for training or validation.
 
-    Whole texts are decided, so equal texts are on one side. In the order of their hashes, which
-    is as good as random and the same everywhere, texts go to validation as long as that brings
-    the speakers who say them nearer to `share`; then speakers with ten or more clips who have
-    none yet get their least disturbing one.
+    All clips of a text are in the same split. The texts are taken in the order of their hashes,
+    which is random but the same on every machine. A text is for validation if that brings its
+    speakers nearer to `share`. Then each speaker with ten or more clips and none for validation
+    gets the text that changes the shares least.
 
     Parameters
     ----------
     utterances
         All clips of the dataset.
     share
-        Of each speaker's clips, for validation.
+        Share of each speaker's clips that is for validation.
     earlier
-        Decisions that stand: split by hash of the text.
+        Earlier decisions, which are kept: split by hash of the text.
 
     Returns
     -------
@@ -82,12 +82,12 @@ def split_texts(
         splits[key] = VALIDATION if chosen else TRAIN
         if chosen:
             balance.add(texts[key])
-    _hear_everyone(texts, undecided, splits, balance)
+    _cover_speakers(texts, undecided, splits, balance)
     return splits
 
 
 class _Balance:
-    """How far each speaker's number of validation clips is from what it should be."""
+    """Compares each speaker's number of validation clips with the wanted number."""
 
     def __init__(self, texts: Mapping[str, Counter[str]], share: float) -> None:
         self.clips = sum(texts.values(), Counter())
@@ -101,7 +101,7 @@ class _Balance:
         self.chosen += speakers
 
     def change(self, speakers: Counter[str]) -> float:
-        """Return by how much a text for validation moves its speakers from what is wanted."""
+        """Return how much a text for validation increases the distance from the wanted numbers."""
         return sum(
             abs(self.chosen[speaker] + count - self.wanted[speaker])
             - abs(self.chosen[speaker] - self.wanted[speaker])
@@ -109,24 +109,25 @@ class _Balance:
         )
 
     def empties_training(self, speakers: Counter[str]) -> bool:
-        """Tell whether a speaker would have no clip left to learn from."""
+        """Return whether a speaker would have no clip left for training."""
         return any(
             self.chosen[speaker] + count >= self.clips[speaker]
             for speaker, count in speakers.items()
         )
 
-    def unheard(self) -> list[str]:
+    def uncovered(self) -> list[str]:
         """Return the speakers who should have a validation clip and have none."""
         return sorted(s for s, wanted in self.wanted.items() if wanted >= 1 and not self.chosen[s])
 
 
-def _hear_everyone(
+def _cover_speakers(
     texts: Mapping[str, Counter[str]],
     undecided: list[str],
     splits: dict[str, str],
     balance: _Balance,
 ) -> None:
-    for speaker in balance.unheard():
+    """Give a validation text to every speaker who should have one and has none."""
+    for speaker in balance.uncovered():
         if balance.chosen[speaker]:
             continue
         open_texts = [
@@ -150,7 +151,7 @@ def _hear_everyone(
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """On which side a clip was put, and by what.
+    """The split of a clip, as it is recorded.
 
     Attributes
     ----------
@@ -159,7 +160,7 @@ class Decision:
     split
         `train` or `validation`.
     share
-        The share for validation at the time.
+        The share for validation when it was decided.
     """
 
     key: str
@@ -168,12 +169,18 @@ class Decision:
 
 
 def standing_splits(decisions: Mapping[str, Decision], share: float) -> dict[str, str]:
-    """Return the earlier split by hash of the text; another share is a new division."""
+    """Return the earlier splits by hash of the text; those of another share are dropped."""
     return {row.key: row.split for row in decisions.values() if row.share == share}
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:
-    """Read the record of the split, by clip; without a file nothing was decided yet."""
+    """Read the record of the split, by clip; it is empty if the file does not exist.
+
+    Raises
+    ------
+    ValueError
+        If the record is damaged.
+    """
     if not path.exists():
         return {}
     try:
@@ -194,6 +201,6 @@ def read_decisions(path: Path) -> dict[str, Decision]:
 
 
 def write_decisions(path: Path, decisions: Mapping[str, Decision]) -> None:
-    """Write the record, atomically."""
+    """Write the record of the split atomically."""
     rows = ((clip, row.key, row.split, row.share) for clip, row in sorted(decisions.items()))
     write_table(path, COLUMNS, rows)

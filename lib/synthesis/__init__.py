@@ -1,1 +1,1 @@
-"""Text in, speech out."""
+"""Synthesize speech from text with a trained voice."""

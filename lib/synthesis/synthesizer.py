@@ -1,4 +1,4 @@
-"""A trained voice that speaks texts."""
+"""A trained voice, loaded to synthesize texts."""
 
 import logging
 from pathlib import Path
@@ -16,7 +16,18 @@ SEED = 0
 
 
 class Synthesizer:
-    """A trained voice, loaded by plain transformers."""
+    """A trained voice, loaded by plain transformers.
+
+    Parameters
+    ----------
+    directory
+        Folder of the voice, like ``results/model``.
+
+    Raises
+    ------
+    ValueError
+        If the folder has no model.
+    """
 
     def __init__(self, directory: Path) -> None:
         if not (directory / "config.json").is_file():
@@ -28,16 +39,16 @@ class Synthesizer:
 
     @property
     def sample_rate(self) -> int:
-        """Of what it says, in Hz."""
+        """Sample rate of the speech in Hz."""
         return self.model.config.sampling_rate
 
     def row(self, speaker: str) -> int:
-        """Row of a speaker, given by id or by name.
+        """Return the row of a speaker in the speaker table, by id or by name.
 
         Raises
         ------
         ValueError
-            With the speakers that there are.
+            If there is no such speaker; the message has the known ones.
         """
         for key, entry in self.speakers.items():
             if speaker in (key, entry["name"]):
@@ -46,7 +57,7 @@ class Synthesizer:
         raise ValueError(f"no speaker '{speaker}'; there are: {known}")
 
     def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text; say which letters and digits the voice does not know.
+        """Return the token ids of a text, and log the letters and digits that are unknown.
 
         Raises
         ------
@@ -63,7 +74,7 @@ class Synthesizer:
         return self.tokenizer(written).input_ids
 
     def synthesize(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
-        """Synthesize a text; ``(samples,)`` float.
+        """Synthesize a text and return the waveform, ``(samples,)`` float.
 
         Raises
         ------

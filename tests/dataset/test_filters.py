@@ -138,7 +138,7 @@ def test_a_filter_rejects_flags_or_is_off(gate, source):
     assert table(source, "manifest.tsv", "flags") == {}
 
 
-def test_nothing_is_judged_that_was_not_measured(source):
+def test_no_filter_rejects_what_was_not_measured(source):
     source.add("short", "Word", source=None, snr=None, audio_fingerprint=None)
     source.build(**dict.fromkeys(FILTERS, "reject"))
     assert table(source, "rejected.tsv", "reason") == {}

@@ -58,7 +58,7 @@ def test_nothing_to_compare(prints):
     )
 
 
-def test_common_silence_is_no_likeness():
+def test_common_silence_is_no_similarity():
     random = np.random.default_rng(0)
     silence = np.zeros(200, np.uint16)
     prints = {

@@ -60,7 +60,7 @@ def test_speakers_who_read_the_same_lines_share_one_for_validation():
     assert Counter(splits.values()) == {TRAIN: 9, VALIDATION: 1}
 
 
-def test_a_small_share_still_lets_everyone_be_heard():
+def test_a_small_share_still_has_a_validation_clip_of_everyone():
     utterances = utter({"anna": [f"text {n}" for n in range(12)]})
     assert held_out(utterances, split_texts(utterances, 0.01, {})) == {"anna": 1}
 
@@ -88,7 +88,7 @@ def test_no_speaker_loses_the_only_clip_to_validation():
     assert held_out(utterances, splits) == dict.fromkeys(others, 1)
 
 
-def test_a_speaker_of_two_often_repeated_texts_is_heard():
+def test_a_speaker_of_two_often_repeated_texts_has_a_validation_clip():
     utterances = utter({"anna": ["yes"] * 20 + ["no"] * 10})
     splits = split_texts(utterances, 0.1, {})
     assert splits == {hash_text("yes"): TRAIN, hash_text("no"): VALIDATION}
@@ -120,7 +120,7 @@ def test_equal_texts_are_on_one_side(numbers):
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(10, 40), min_size=1))
-def test_every_speaker_with_ten_clips_is_heard(sizes):
+def test_every_speaker_with_ten_clips_has_one_for_validation(sizes):
     utterances = utter({s: [f"{s} {n // 2}" for n in range(size)] for s, size in sizes.items()})
     held = held_out(utterances, split_texts(utterances, 0.1, {}))
     assert all(held[speaker] >= 1 for speaker in sizes)
@@ -146,7 +146,7 @@ def test_the_order_of_the_clips_does_not_matter(order):
     assert split_texts(shuffled, 0.1, {}) == split_texts(utterances, 0.1, {})
 
 
-def test_a_new_speaker_is_heard_after_old_ones_were_divided():
+def test_a_new_speaker_has_a_validation_clip_after_old_ones_were_split():
     old = utter({"anna": [f"text {n}" for n in range(30)]})
     earlier = split_texts(old, 0.1, {})
     new = utter({"ben": [f"other {n}" for n in range(10)]})

@@ -11,7 +11,7 @@ from lib.base_model.tiny import write_tiny_model
 from lib.files import read_json, write_json
 from lib.logs import hide_loading_bars
 from lib.synthesis import __main__ as command
-from lib.synthesis.samples import speak_samples
+from lib.synthesis.samples import synthesize_samples
 from lib.synthesis.synthesizer import Synthesizer
 from lib.text.frontend import TextFrontend
 
@@ -27,7 +27,7 @@ def model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def voice(model) -> Synthesizer:
+def synthesizer(model) -> Synthesizer:
     return Synthesizer(model)
 
 
@@ -49,30 +49,30 @@ def write_texts(
     return folder
 
 
-def test_speakers_go_by_id_or_name(voice):
-    assert voice.row("spk000") == voice.row("Anna") == 0
-    assert voice.row("spk003") == 1
+def test_speakers_go_by_id_or_name(synthesizer):
+    assert synthesizer.row("spk000") == synthesizer.row("Anna") == 0
+    assert synthesizer.row("spk003") == 1
     with pytest.raises(ValueError, match=r"no speaker 'Bob'; there are: spk000 \(Anna\), spk003"):
-        voice.row("Bob")
+        synthesizer.row("Bob")
 
 
-def test_a_text_without_known_characters_is_refused(voice):
+def test_a_text_without_known_characters_is_refused(synthesizer):
     with pytest.raises(ValueError, match="no character of '漢字' is in the voice's vocabulary"):
-        voice.synthesize("漢字", "Anna")
+        synthesizer.synthesize("漢字", "Anna")
 
 
-def test_unknown_letters_are_told(voice, caplog):
-    ids = voice.encode("Hello 7 ñandú, world!")
+def test_unknown_letters_are_told(synthesizer, caplog):
+    ids = synthesizer.encode("Hello 7 ñandú, world!")
     assert "does not know 7 and leaves it out of: Hello 7 ñandú, world!" in caplog.text
-    assert ids == voice.encode("hello nandu world")
+    assert ids == synthesizer.encode("hello nandu world")
     caplog.clear()
-    voice.encode("Hello, WORLD!")
+    synthesizer.encode("Hello, WORLD!")
     assert not caplog.text
 
 
-def test_the_users_replacements_travel_with_the_voice(voice):
-    voice.frontend = TextFrontend({"7": "seven"})
-    assert voice.encode("7 bells") == voice.encode("seven bells")
+def test_the_users_replacements_travel_with_the_voice(synthesizer):
+    synthesizer.frontend = TextFrontend({"7": "seven"})
+    assert synthesizer.encode("7 bells") == synthesizer.encode("seven bells")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
@@ -80,14 +80,14 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         Synthesizer(tmp_path)
 
 
-def test_the_same_sentence_sounds_the_same(voice):
-    assert voice.synthesize("hello", "Anna").equal(voice.synthesize("hello", "Anna"))
+def test_the_same_sentence_gives_the_same_waveform(synthesizer):
+    assert synthesizer.synthesize("hello", "Anna").equal(synthesizer.synthesize("hello", "Anna"))
 
 
-def test_every_speaker_says_every_sentence(model, tmp_path):
+def test_every_sentence_is_synthesized_with_every_speaker(model, tmp_path):
     output = tmp_path / "samples"
     dataset = write_texts(tmp_path / "data", ["a", "b"], [], ("spk000", "spk003"))
-    speak_samples(model, dataset, ["hello", "漢字", "good day"], 9, output)
+    synthesize_samples(model, dataset, ["hello", "漢字", "good day"], 9, output)
     assert read_json(output / "texts.json") == {"01": "hello", "02": "good day"}
     found = sorted(str(path.relative_to(output)) for path in output.rglob("*.wav"))
     assert found == [f"{s}/{n}.wav" for s in ("spk000", "spk003") for n in ("01", "02")]
@@ -95,27 +95,27 @@ def test_every_speaker_says_every_sentence(model, tmp_path):
     assert soundfile.info(output / found[0]).frames > 0
 
 
-def test_a_speaker_that_only_the_base_knows_says_nothing(model, tmp_path):
+def test_a_speaker_that_only_the_base_knows_has_no_samples(model, tmp_path):
     dataset = write_texts(tmp_path / "data", ["a"], ["b"], ("spk003",))
-    speak_samples(model, dataset, ["hello"], 1, tmp_path / "samples")
+    synthesize_samples(model, dataset, ["hello"], 1, tmp_path / "samples")
     assert [path.name for path in (tmp_path / "samples").iterdir() if path.is_dir()] == ["spk003"]
 
 
 def test_sentences_come_from_validation_first(model, tmp_path):
     dataset = write_texts(tmp_path / "data", ["third", "second"], ["first", "漢字", "zeroth"])
-    speak_samples(model, dataset, [], 3, tmp_path / "samples")
+    synthesize_samples(model, dataset, [], 3, tmp_path / "samples")
     texts = read_json(tmp_path / "samples/texts.json")
     assert list(texts.values()) == ["zeroth", "first", "second"]
 
 
-def test_nothing_to_say_is_an_error(model, tmp_path):
+def test_no_known_sentence_is_an_error(model, tmp_path):
     dataset = write_texts(tmp_path / "data", ["漢字"], [])
     with pytest.raises(ValueError, match="samples.texts"):
-        speak_samples(model, dataset, [], 3, tmp_path / "samples")
+        synthesize_samples(model, dataset, [], 3, tmp_path / "samples")
     assert not (tmp_path / "samples").exists()
 
 
-def test_the_command_speaks(model, tmp_path):
+def test_the_command_writes_speech(model, tmp_path):
     output = tmp_path / "hello.wav"
     command.main([str(model), "hello", "--speaker", "Anna", "--output", str(output)])
     assert soundfile.info(output).frames > 0

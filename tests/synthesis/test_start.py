@@ -1,4 +1,4 @@
-"""Letting a voice speak loads what it needs: most of its time is loading."""
+"""The command imports only what it needs, because most of its time is loading."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ NOT_NEEDED = {"av", "datasets", "jsonschema", "librosa", "matplotlib", "numba", 
 NOT_NEEDED |= {"pypinyin", "resemblyzer", "snakemake", "tensorboard"}
 
 
-def test_speaking_loads_no_library_that_it_does_not_need(tmp_path):
+def test_synthesis_loads_no_library_that_it_does_not_need(tmp_path):
     program = (
         "import sys; from lib.synthesis.__main__ import main;"
         f"main(['resources/base_model', 'hello', '--output', {str(tmp_path / 'a.wav')!r}]);"

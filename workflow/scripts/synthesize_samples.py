@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from lib.logs import start_log
-from lib.synthesis.samples import speak_samples
+from lib.synthesis.samples import synthesize_samples
 
 start_log(snakemake.log[0])
-speak_samples(
+synthesize_samples(
     model=Path(snakemake.input.model),
     dataset=Path(snakemake.input.dataset),
     texts=snakemake.params.texts,
