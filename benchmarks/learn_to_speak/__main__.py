@@ -52,7 +52,7 @@ def list_milestones(results: Path) -> dict[int, Path]:
 
 
 def measure_milestone(checkpoint: Path, results: Path, recordings: list) -> dict[str, dict]:
-    """Judge what a checkpoint says, in each manner."""
+    """Measure the speech of a checkpoint, in each manner."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         export_checkpoint(checkpoint, results / "base_model", model, "eng")

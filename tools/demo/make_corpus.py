@@ -45,7 +45,7 @@ class Encoding:
 
 
 # Voices that pocketsphinx understands, with the smallest similarity of resemblyzer embeddings
-# between them. The base model (resources/base_model) has never heard any of them.
+# between them. The base model (resources/base_model) was not trained on any of them.
 VOICES = (
     Voice("david", "en-us+david", 50, 165),
     Voice("iven", "en-us+iven", 55, 165),
