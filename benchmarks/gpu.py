@@ -190,9 +190,9 @@ def memory(bench: Bench) -> None:
         for trainer.state.batch in range(1, 1 + steps):
             clips += sum(map(len, trainer.batches.current()))
             _take_step(trainer)
-        pace = clips / (_now() - began)
-        hours = len(invent_seconds(HOURS)) * EPOCHS / pace / 3600
-        value = f"micro-batch {chosen}, {pace:.1f} clips/s, {hours:.1f} h for {HOURS} h x {EPOCHS}"
+        rate = clips / (_now() - began)
+        hours = len(invent_seconds(HOURS)) * EPOCHS / rate / 3600
+        value = f"micro-batch {chosen}, {rate:.1f} clips/s, {hours:.1f} h for {HOURS} h x {EPOCHS}"
         holds = None
         if CUDA:
             peak = torch.cuda.max_memory_reserved() / 2**30

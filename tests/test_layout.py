@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted((ROOT / "lib").rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 RULES = {
@@ -64,6 +66,17 @@ def imported(path: Path, at_the_top_alone: bool = False) -> set[str]:
     return found
 
 
+def imported_names(path: Path) -> set[tuple[str, str]]:
+    """Return what a file imports from modules, as pairs of module and name."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return {
+        (node.module or "", alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -77,7 +90,105 @@ def test_the_library_knows_nothing_of_snakemake_and_prints_nothing(path):
     tree = ast.parse(path.read_text("utf-8"))
     calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and hasattr(n.func, "id")}
     assert "print" not in calls
-    assert len(path.read_text("utf-8").splitlines()) < 400
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *TOOLS], ids=relative)
+def test_a_module_can_be_read_in_one_sitting(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 350
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_a_dozen_modules_at_most(room):
+    modules = {path.name for path in (ROOT / "lib" / room).glob("*.py")}
+    assert len(modules - {"__init__.py", "__main__.py"}) <= 12
+
+
+def find_circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return modules that import each other in a circle; none where there is no circle."""
+    done: set[str] = set()
+
+    def follow(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return way[way.index(module) :]
+        if module not in done:
+            for other in sorted(arrows.get(module, ())):
+                if circle := follow(other, [*way, module]):
+                    return circle
+            done.add(module)
+        return []
+
+    return next((circle for module in arrows if (circle := follow(module, []))), [])
+
+
+def find_arrows(path: Path, known: set[str]) -> set[str]:
+    """Return the modules of the library that a file imports, by `import` or from a package."""
+    pairs = imported_names(path)
+    parts = {f"{base}.{name}" for base, name in pairs} & known
+    bases = {base for base, name in pairs if f"{base}.{name}" not in known}
+    plain = imported(path) - {base for base, _ in pairs}
+    return parts | ((bases | plain) & known)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Also through shared modules, and through imports within functions."""
+    names = {
+        path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in LIBRARY
+    }
+    known = set(names.values())
+    arrows = {name: find_arrows(path, known) - {name} for path, name in names.items()}
+    assert len(arrows) > 80
+    assert find_circle(arrows) == []
+
+
+def test_a_circle_is_found():
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}}) == ["b", "c"]
+    assert find_circle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+# Words that the glossary replaces: no module, folder or rule is called so.
+SYNONYMS = {
+    *("audition", "canvas", "claims", "copies", "doubts", "fate", "gates", "guard", "hearing"),
+    *("interruption", "judge", "leaf", "learner", "likeness", "listening", "loop", "monitor"),
+    *("pace", "problem", "problems", "progress_bar", "recipe", "resumption", "ruling", "seniors"),
+    *("soundprint", "strangers", "unspoken", "voices", "votes", "window", "windows", "word"),
+}
+
+
+def test_no_module_or_rule_is_called_by_a_word_that_the_glossary_replaces():
+    names = [path.relative_to(ROOT).with_suffix("").parts for path in [*LIBRARY, *SCRIPTS]]
+    words = {word for parts in names for part in parts for word in part.split("_")}
+    words |= {word for rule in RULES for word in rule.split("_")}
+    assert not words & SYNONYMS
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "report.summary"])
+def test_every_room_runs_by_hand(room):
+    if room == "vits":
+        assert not (ROOT / "lib/vits/__main__.py").exists(), "it is a library for the others"
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", f"lib.{room}", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m lib.{room}")
+
+
+TOOL_COMMANDS = ["tools.base_model", "tools.base_model.measure", "tools.demo.make_corpus"]
+
+
+@pytest.mark.parametrize("module", [*TOOL_COMMANDS, "tools.mutate"])
+def test_every_tool_says_how_it_is_used(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+
+
+def test_resources_are_data():
+    programs = {".py", ".sh", ".smk", ".js"}
+    assert not [path for path in (ROOT / "resources").rglob("*") if path.suffix in programs]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -187,6 +298,7 @@ def test_every_rule_says_what_it_takes_and_leaves_a_log():
     for rule, text in RULES.items():
         for directive in ("log", "resources", "output", "params"):
             assert f"    {directive}:" in text, f"rule {rule} has no {directive}"
+        assert "runtime=estimate(" in text, f"rule {rule} has no runtime"
         assert "code=code_digest(" in text, f"rule {rule} does not follow its code"
         assert "    conda:" in text or "    run:" in text, f"rule {rule} has no environment"
 

@@ -2,7 +2,9 @@
 
 Snakemake runs the conversion in threads of its main process, whose scheduling holds the GIL most
 of the time. A decoder needs the GIL for every packet and would wait 5 ms each time. Separate
-processes do not wait. A file that crashes a decoder ends only such a process and not the run.
+processes do not wait. A file that crashes a decoder ends only such a process and not the run. A
+`ProcessPoolExecutor` would fail as a whole with the first process that dies, and it cannot end one
+that hangs.
 """
 
 import atexit

@@ -1,4 +1,8 @@
-"""Mel-cepstral distortion of synthesised speech from a recording of the same words."""
+"""Mel-cepstral distortion of synthesised speech from a recording of the same words.
+
+Packages for mel-cepstral distortion need WORLD or SPTK, which are built from source. librosa has
+the mel spectrogram and the time alignment, of which the measure consists.
+"""
 
 import librosa
 import numpy as np

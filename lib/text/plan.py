@@ -9,51 +9,20 @@ treatment), ``letters.json`` (each new letter with the known ones that it starts
 
 import logging
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from lib.files import atomic_directory, read_json, write_json
-from lib.tables import one_line, read_table, write_table
+from lib.files import atomic_directory, write_json
+from lib.tables import one_line, write_table
 from lib.text.audit import write_audit
 from lib.text.characters import name_character
 from lib.text.frontend import TextFrontend
 from lib.text.normalise import find_non_verbalised, normalise_text
+from lib.text.planned import COLUMNS, LETTERS_FILE, TEXTS_FILE, VOCABULARY_FILE, PlannedText
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 
 logger = logging.getLogger(__name__)
-
-TEXTS_FILE = "texts.tsv"
-VOCABULARY_FILE = "vocabulary.tsv"
-LETTERS_FILE = "letters.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedText:
-    """The text that is trained for one transcript.
-
-    Attributes
-    ----------
-    clip
-        Id of the clip.
-    text
-        Text of characters that the tokenizer knows; "" if nothing can be trained.
-    tokens
-        Number of its tokens, with the blanks between them.
-    non_verbalised
-        Digits and symbols of the transcript for which no reading is given.
-    reason
-        Reason why nothing can be trained, in one word; "" if the text can be.
-    detail
-        The reason in a sentence.
-    """
-
-    clip: str
-    text: str = ""
-    tokens: int = 0
-    non_verbalised: str = ""
-    reason: str = ""
-    detail: str = ""
 
 
 def plan_text(
@@ -114,30 +83,13 @@ def plan_text(
             else:
                 reason, detail = _explain(transcripts[clip], plan.rejected.get(clip))
                 rows.append(PlannedText(clip, "", 0, non_verbalised, reason, detail))
-        write_table(
-            directory / TEXTS_FILE, _columns(), (map(one_line, astuple(row)) for row in rows)
-        )
+        write_table(directory / TEXTS_FILE, COLUMNS, (map(one_line, astuple(row)) for row in rows))
     logger.info(
         "%d of %d transcripts can be trained, with %d new letters",
         len(plan.texts),
         len(texts),
         len(plan.added),
     )
-
-
-def read_planned_texts(directory: Path) -> dict[str, PlannedText]:
-    """Read the planned text of every transcript, by clip."""
-    rows = read_table(directory / TEXTS_FILE, _columns())
-    return {row["clip"]: PlannedText(**{**row, "tokens": int(row["tokens"])}) for row in rows}
-
-
-def read_new_letters(directory: Path) -> dict[str, list[str]]:
-    """Read the new letters in the order of their ids, with the letters that each starts from."""
-    return read_json(directory / LETTERS_FILE)
-
-
-def _columns() -> list[str]:
-    return [field.name for field in fields(PlannedText)]
 
 
 def _explain(transcript: str, offending: str | None) -> tuple[str, str]:

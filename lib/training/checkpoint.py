@@ -6,6 +6,9 @@ optimizers, the gradient scaler, and ``state.json``. That file has everything el
 to decide whether a training may resume. ``checkpoints/best/`` is written after every epoch that
 improves. It holds what an export needs, the moving average and ``state.json``, an eighth of the
 size.
+
+`Accelerator.save_state` writes in place and without checksums, so that a kill would leave a partial
+checkpoint that looks complete.
 """
 
 import json

@@ -1,4 +1,8 @@
-"""Device, precision and memory of a training, and its processes."""
+"""Device, precision and memory of a training, and its processes.
+
+`accelerate.find_executable_batch_size` is not used, because it starts its function again with a
+smaller batch, and a training would lose its progress. Here only the step is repeated.
+"""
 
 import gc
 import logging

@@ -107,8 +107,3 @@ def test_recorded_speech_keeps_its_energy(real_speech):
         begin, end = find_speech(make_spectrogram(samples.astype(np.float32), RATE), 0.2)
         kept = samples[max(0, round(begin * RATE)) : round(min(end * RATE, samples.size))]
         assert 1 - np.sum(kept**2) / np.sum(samples**2) < 0.016, path
-
-
-def test_a_negative_margin_names_its_key():
-    with pytest.raises(ValueError, match=r"audio\.trim_margin is -0\.1 s"):
-        AudioSettings(trim_margin=-0.1)

@@ -1,4 +1,4 @@
-"""Every gate: what it objects to, with which number, and that it can reject, flag or be off."""
+"""Every quality filter: what it rejects, with which value; it rejects, flags or is off."""
 
 import base64
 
@@ -121,19 +121,19 @@ def test_every_filter_is_tried():
     assert FILTERS.keys() == modes and tuple(FILTERS) == tuple(CASES)
 
 
-@pytest.mark.parametrize("gate", FILTERS)
-def test_a_filter_rejects_flags_or_is_off(gate, source):
-    chosen, value = CASES[gate](source)
-    source.build(**chosen, **{gate: "reject"})
-    assert table(source, "rejected.tsv", "reason") == {"bad": gate}
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_rejects_flags_or_is_off(name, source):
+    chosen, value = CASES[name](source)
+    source.build(**chosen, **{name: "reject"})
+    assert table(source, "rejected.tsv", "reason") == {"bad": name}
     assert table(source, "rejected.tsv", "stage") == {"bad": "dataset"}
     found = table(source, "rejected.tsv", "value")["bad"]
-    assert float(found) == pytest.approx(float(value), abs=0.03 if gate == "duplicate_audio" else 0)
+    assert float(found) == pytest.approx(float(value), abs=0.03 if name == "duplicate_audio" else 0)
     assert table(source, "rejected.tsv", "detail")["bad"]
-    source.build(**chosen, **{gate: "flag"})
+    source.build(**chosen, **{name: "flag"})
     assert table(source, "rejected.tsv", "reason") == {}
-    assert table(source, "manifest.tsv", "flags") == {"bad": gate}
-    source.build(**chosen, **{gate: "off"})
+    assert table(source, "manifest.tsv", "flags") == {"bad": name}
+    source.build(**chosen, **{name: "off"})
     assert table(source, "rejected.tsv", "reason") == {}
     assert table(source, "manifest.tsv", "flags") == {}
 

@@ -185,6 +185,8 @@ def finished(tmp_path_factory) -> Project:
     add_clips(project, find_names(FIRST))
     outcome = project.run("dataset")
     assert outcome.jobs == {
+        "fetch_base_model": 1,
+        "plan_text": 1,
         "convert_audio": 24,
         "collect_measurements": 1,
         "embed_speakers": 2,

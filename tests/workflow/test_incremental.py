@@ -11,12 +11,14 @@ from pathlib import Path
 import datasets
 import yaml
 
+from lib.base_model.tiny import write_tiny_model
 from lib.locking import take_lock
 
 from .conftest import Project, add_clips, demo_rows, environment, find_names
 
 NEW = find_names(["demo_030", "demo_031", "demo_032"])
-AFTER_CLIPS = {"collect_measurements": 1, "cluster_speakers": 1, "build_dataset": 1}
+AFTER_TEXT = {"plan_text": 1, "build_dataset": 1}
+AFTER_CLIPS = {"collect_measurements": 1, "cluster_speakers": 1, **AFTER_TEXT}
 
 
 def dataset_rows(project: Project) -> dict[str, dict]:
@@ -89,9 +91,10 @@ def test_editing_a_transcript_converts_and_embeds_nothing(project):
     before = dataset_rows(project)[Path(name).stem]
     project.write_source({**rows, name: "Something else is said here."})
     outcome = project.run("dataset")
-    assert outcome.jobs == {"build_dataset": 1}
+    assert outcome.jobs == AFTER_TEXT
     after = dataset_rows(project)[Path(name).stem]
-    assert after["text"] == "Something else is said here."
+    assert after["transcript"] == "Something else is said here."
+    assert after["text"] == "something else is said here"
     assert after["audio"] == before["audio"]
     assert after["speaker_id"] == before["speaker_id"]
 
@@ -104,7 +107,10 @@ def test_replacing_one_clip_s_audio_converts_that_clip(project):
         Path(__file__).parents[2] / "resources/demo/corpus" / other, project.folder / "data" / name
     )  # noqa: E501
     outcome = project.run("dataset")
-    assert outcome.jobs == {"convert_audio": 1, "embed_speakers": 1, **AFTER_CLIPS}
+    assert outcome.jobs == {
+        **{"convert_audio": 1, "embed_speakers": 1, "collect_measurements": 1},
+        **{"cluster_speakers": 1, "build_dataset": 1},
+    }
     after = dataset_rows(project)[Path(name).stem]
     assert after["audio"] != before["audio"]
     assert after["split"] == before["split"]
@@ -154,7 +160,7 @@ def test_mixed_changes_in_one_go(project):
     assert outcome.jobs["convert_audio"] == 2
     after = dataset_rows(project)
     assert Path(removed).stem not in after
-    assert after[Path(edited).stem]["text"] == "A new text."
+    assert after[Path(edited).stem]["transcript"] == "A new text."
     for clip in set(before) - {Path(removed).stem, Path(edited).stem}:
         assert after[clip] == before[clip]
 
@@ -180,17 +186,22 @@ def test_changed_code_reruns_what_depends_on_it_and_comments_do_not(project):
     assert project.run("--dry-run", "dataset").jobs["convert_audio"] == 24
 
 
-def test_what_a_character_is_mapped_to_is_no_matter_for_the_dataset(project):
+def test_a_change_of_the_text_section_converts_and_embeds_nothing(project):
     project.configure(text={"mapping": {"%": "percent"}})
-    assert project.run("dataset", "--dry-run").jobs == {"build_dataset": 1}
+    assert project.run("dataset", "--dry-run").jobs == AFTER_TEXT
     project.run("dataset")
-    project.configure(text={"mapping": {"%": "per cent"}})
     assert project.run("dataset", "--dry-run").nothing_to_do
-    project.configure(text={"mapping": {"%": "per cent", "5": "five"}})
-    assert project.run("dataset", "--dry-run").jobs == {"build_dataset": 1}
 
 
-def test_a_gate_converts_and_embeds_nothing(project):
+def test_a_change_of_the_base_makes_text_plan_and_dataset_stale_and_nothing_before(project):
+    write_tiny_model(project.folder / "base", seed=8)
+    project.configure(base_model={"source": "base"})
+    outcome = project.run("dataset")
+    assert outcome.jobs == {"fetch_base_model": 1, **AFTER_TEXT}
+    assert project.run("--dry-run", "dataset").nothing_to_do
+
+
+def test_a_filter_converts_and_embeds_nothing(project):
     project.configure(dataset={"min_snr": 80.0, "max_rejected_share": 1.0})
     assert project.run("dataset").jobs == {"build_dataset": 1}
     flags = project.column("manifest.tsv", "clip", "flags")
