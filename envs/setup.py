@@ -1,10 +1,11 @@
 """Makes the environment .venv from requirements.txt, or repairs it; the standard library only.
 
-Run by every target of the Makefile: ``python3 envs/setup.py [DIRECTORY [REQUIREMENTS]]``. An
-environment is sound if its interpreter starts, every pinned version is installed, and every file
-that the installed packages list is there: a killed installation or a deleted file is noticed, and
-the environment is made anew. That takes seconds. It is not looked at again as long as the sizes
-and time stamps of all files are what they were when it was found sound, which takes 0.2 s.
+Run by every target of the Makefile: ``python3 envs/setup.py [DIRECTORY [REQUIREMENTS]]``. It runs
+before anything is installed, so that no library can do its work. An environment is sound if its
+interpreter starts, every pinned version is installed, and every file that the installed packages
+list is there: a killed installation or a deleted file is noticed, and the environment is made anew.
+That takes seconds. It is not looked at again as long as the sizes and time stamps of all files are
+what they were when it was found sound, which takes 0.2 s.
 """
 
 # Without this an old Python would stop at the type hints, before it could say that it is too old.

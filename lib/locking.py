@@ -1,7 +1,8 @@
 """Locks that the kernel releases when their holder dies, however it dies.
 
 Snakemake's own lock is a file: after ``kill -9`` or a power cut it is still there and the next
-run refuses to start until somebody unlocks by hand.
+run refuses to start until somebody unlocks by hand. `filelock` takes the same kernel lock, but
+its descriptor is not inherited; here the workers of a training hold the lock too.
 """
 
 import errno

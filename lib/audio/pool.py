@@ -2,7 +2,9 @@
 
 Snakemake runs the conversion in threads of its main process, whose scheduling holds the GIL most
 of the time; a decoder that asks for the GIL at every packet then waits 5 ms each time. Workers
-do not wait, and a file that crashes a decoder takes down a worker, not the run.
+do not wait, and a file that crashes a decoder takes down a worker, not the run. A
+`ProcessPoolExecutor` would break as a whole with the first worker that dies, and cannot end one
+that hangs.
 """
 
 import atexit

@@ -1,4 +1,8 @@
-"""How far synthesised speech is from a recording of the same words."""
+"""How far synthesised speech is from a recording of the same words.
+
+Packages for mel-cepstral distortion want WORLD or SPTK, which are built from source; librosa has
+the mel spectrogram and the alignment that the measure is made of.
+"""
 
 import librosa
 import numpy as np

@@ -5,6 +5,9 @@ the newest two) hold what going on needs: weights of both networks and of the mo
 optimizers, the gradient scaler, and ``state.json``, which carries everything else and is enough to
 say whether a training may go on. ``checkpoints/best/``, which is written after every epoch that
 improves, holds what an export needs, an eighth of it: the moving average and ``state.json``.
+
+`Accelerator.save_state` writes in place and without checksums: a kill leaves a half checkpoint
+that looks whole.
 """
 
 import json

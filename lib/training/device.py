@@ -1,4 +1,8 @@
-"""What a training runs on: device, precision, memory, and the processes that share it."""
+"""What a training runs on: device, precision, memory, and the processes that share it.
+
+`accelerate.find_executable_batch_size` begins its function anew with a smaller batch: a training
+would lose what it has done. Here the step that ran out of memory is taken again.
+"""
 
 import gc
 import logging
