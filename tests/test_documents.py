@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_rules_that_the_documents_name_exist(path):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_python_in_the_documents_is_python(path):
     for block in re.findall(r"```python\n(.+?)```", read(path), re.S):
-        ast.parse(block)
+        ast.parse(textwrap.dedent(block))
 
 
 # ---------------------------------------------------------------- the front page
