@@ -97,7 +97,7 @@ def list_definitions(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_rules_that_the_documents_name_exist(path):
     words = re.findall(r"\brules? `(\w+)`", read(path))
-    words += re.findall(r"--set-resources (\w+):", read(path))
+    words += re.findall(r" (\w+):(?:gpu|mem_mb|runtime|threads)=", read(path))
     assert not {word for word in words if word not in RULES}
 
 
