@@ -26,6 +26,10 @@ USES = {
         "from jsonschema import Draft202012Validator as V;"
         "assert not V({'type': 'integer'}).is_valid('a')"
     ),
+    "pydantic": (
+        "from pydantic import TypeAdapter; assert TypeAdapter(int).json_schema() == "
+        "{'type': 'integer'}"
+    ),
     "PyYAML": "import yaml; assert yaml.safe_load('a: [1]') == {'a': [1]}",
     "Pygments": (
         "from pygments import highlight; from pygments.lexers import PythonLexer as L;"

@@ -22,7 +22,7 @@ from lib.base_model.speaker_rows import place_speakers
 from lib.corpus.saved_dataset import read_split
 from lib.files import atomic_directory
 from lib.text.frontend import TextFrontend
-from lib.text.plan import read_new_letters
+from lib.text.planned import read_new_letters
 from lib.vits.adapt import add_speakers, add_tokens, copy_speakers
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from lib.dataset.split import (
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import one_line, write_table
 from lib.text.normalise import normalise_text
-from lib.text.plan import read_planned_texts
+from lib.text.planned import read_planned_texts
 
 logger = logging.getLogger(__name__)
 

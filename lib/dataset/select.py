@@ -13,7 +13,7 @@ from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.speakers.tables import Assignment
 from lib.text.annotations import find_annotations
 from lib.text.normalise import normalise_text
-from lib.text.plan import PlannedText
+from lib.text.planned import PlannedText
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,17 @@
 """What a person should review: how sure each assignment is, and where the clusters differ."""
 
+import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import yaml
+
+# Words that YAML reads as something else than a text.
+_YAML_VALUES = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
 
 logger = logging.getLogger(__name__)
 
@@ -147,9 +151,12 @@ def _write_lines(reason: str, speakers: Sequence[str], groups: Sequence[Sequence
 
 def _write_list(names: Iterable[str]) -> str:
     """Write names as a list of YAML, in quotes where they would be numbers or booleans."""
-    return yaml.safe_dump(
-        [*names], default_flow_style=True, allow_unicode=True, width=10**9
-    ).strip()
+    return f"[{', '.join(map(_write_name, names))}]"
+
+
+def _write_name(name: str) -> str:
+    is_plain = re.fullmatch(r"[A-Za-z_][\w.-]*", name) and name.lower() not in _YAML_VALUES
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
 def _log(suggestion: ReviewSuggestion) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lib.commands import add_config, make_parser, run_command
 from lib.config.read import read_config
-from lib.text.plan import plan_text, read_new_letters, read_planned_texts
+from lib.text.plan import plan_text
+from lib.text.planned import read_new_letters, read_planned_texts
 
 
 def main(line: Sequence[str] | None = None) -> None:

@@ -8,49 +8,20 @@ known ones that it starts from) and ``text.json`` (how the voice writes a text, 
 
 import logging
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from lib.files import atomic_directory, read_json, write_json
-from lib.tables import one_line, read_table, write_table
+from lib.files import atomic_directory, write_json
+from lib.tables import one_line, write_table
 from lib.text.audit import write_audit
 from lib.text.characters import name_character
 from lib.text.frontend import TextFrontend
 from lib.text.normalise import find_non_verbalised, normalise_text
+from lib.text.planned import COLUMNS, LETTERS_FILE, TEXTS_FILE, VOCABULARY_FILE, PlannedText
 from lib.text.vocabulary import VocabularyPlan, plan_vocabulary
 
 logger = logging.getLogger(__name__)
-
-TEXTS_FILE = "texts.tsv"
-VOCABULARY_FILE = "vocabulary.tsv"
-LETTERS_FILE = "letters.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedText:
-    """What is trained of one transcript.
-
-    Attributes
-    ----------
-    text
-        Of characters that the tokenizer knows; "" where nothing can be trained.
-    tokens
-        Its tokens, with the blanks between them.
-    non_verbalised
-        Digits and symbols of the transcript that nobody said how to read.
-    reason
-        Why nothing can be trained, in one word; "" where it can.
-    detail
-        The same in a sentence.
-    """
-
-    clip: str
-    text: str = ""
-    tokens: int = 0
-    non_verbalised: str = ""
-    reason: str = ""
-    detail: str = ""
 
 
 def plan_text(
@@ -111,30 +82,13 @@ def plan_text(
             else:
                 reason, detail = _explain(transcripts[clip], plan.rejected.get(clip))
                 rows.append(PlannedText(clip, "", 0, unread, reason, detail))
-        write_table(
-            directory / TEXTS_FILE, _columns(), (map(one_line, astuple(row)) for row in rows)
-        )
+        write_table(directory / TEXTS_FILE, COLUMNS, (map(one_line, astuple(row)) for row in rows))
     logger.info(
         "%d of %d transcripts can be trained, with %d new letters",
         len(plan.texts),
         len(texts),
         len(plan.added),
     )
-
-
-def read_planned_texts(directory: Path) -> dict[str, PlannedText]:
-    """Read what is trained of every transcript, by clip."""
-    rows = read_table(directory / TEXTS_FILE, _columns())
-    return {row["clip"]: PlannedText(**{**row, "tokens": int(row["tokens"])}) for row in rows}
-
-
-def read_new_letters(directory: Path) -> dict[str, list[str]]:
-    """Read each new letter, in the order of their ids, with those that it starts from."""
-    return read_json(directory / LETTERS_FILE)
-
-
-def _columns() -> list[str]:
-    return [field.name for field in fields(PlannedText)]
 
 
 def _explain(transcript: str, offending: str | None) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from lib.base_model.discriminator import save_discriminator
 from lib.base_model.fetch import FetchedBase
 from lib.base_model.hub import BaseModelError
 from lib.base_model.tiny import write_tiny_model
-from lib.text.plan import read_planned_texts
+from lib.text.planned import read_planned_texts
 from lib.vits.convert import discriminator_to_original
 from lib.vits.discriminator import Discriminator, DiscriminatorSettings, initialise_discriminator
 from tests.base_model.fake_hub import serve

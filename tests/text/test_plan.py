@@ -9,7 +9,8 @@ from transformers import VitsTokenizer
 
 from lib.base_model.tiny import write_tiny_model
 from lib.text.frontend import TextFrontend
-from lib.text.plan import plan_text, read_new_letters, read_planned_texts
+from lib.text.plan import plan_text
+from lib.text.planned import read_new_letters, read_planned_texts
 
 POLICY = {"unknown_characters": "extend", "mapping": {}, "new_letters": {}, "han_to_pinyin": False}
 TRANSCRIPTS = {"clip00": "hello there", "clip01": "Déjà vu, ŋ!", "clip02": "... !"}
