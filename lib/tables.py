@@ -1,4 +1,4 @@
-r"""The one reader and the one writer of tab-separated tables.
+r"""The one reader and the one writer of tab-separated tables, and the reader of speaker vectors.
 
 One row is one line, nothing is quoted, and the first line names the columns. What would break that
 is written as `\t`, `\n` and `\r`; a backslash that could be taken for the start of one is doubled.
@@ -54,6 +54,15 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> list[dict[st
                 )
             rows.append(dict(zip(header, cells, strict=True)))
     return rows
+
+
+def read_vectors(path: Path) -> dict[str, list[float]]:
+    """Read a Parquet file with the columns `speaker_id` and `vector`, by speaker."""
+    # Its import takes a while, which those who read text tables should not wait for.
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
+    return dict(zip(table["speaker_id"], table["vector"], strict=True))
 
 
 def one_line(value: object) -> str:

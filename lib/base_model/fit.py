@@ -21,6 +21,7 @@ from lib.base_model.speaker_init import nearest_rows
 from lib.base_model.speaker_rows import place_speakers
 from lib.corpus.saved_dataset import read_split
 from lib.files import atomic_directory
+from lib.tables import read_vectors
 from lib.text.frontend import TextFrontend
 from lib.text.planned import read_new_letters
 from lib.vits.adapt import add_speakers, add_tokens, copy_speakers
@@ -75,7 +76,7 @@ def fit_base_model(
         model = copy_speakers(model, [nearest[speaker] for speaker in new])
         starts = {speaker: f"speaker {row} of the base" for speaker, row in nearest.items()}
     else:
-        vectors = _read_centroids(centroids)
+        vectors = read_vectors(centroids)
         embeddings = torch.stack([torch.tensor(vectors[s]) for s in speakers])
         model = add_speakers(model, embeddings)
         starts = {
@@ -109,10 +110,3 @@ def fit_base_model(
         len(letters),
         fetched.discriminator_origin,
     )
-
-
-def _read_centroids(path: Path) -> dict[str, list[float]]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
-    return dict(zip(table["speaker_id"], table["vector"], strict=True))

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from lib.audio.wav import read_wav, write_wav
@@ -22,6 +21,7 @@ from lib.files import atomic_path, write_json
 from lib.speakers.embedding import embed_clips
 from lib.speakers.shard import read_shard
 from lib.synthesis.synthesizer import SEED, Synthesizer
+from lib.tables import read_vectors
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def measure_quality(
         parts = (dataset / split for split in ("train", "validation"))
         texts = [row["transcript"] for part in parts for row in read_split(part, ["transcript"])]
         test = IntelligibilityTest(Recogniser(), texts)
-    references = _read_centroids(centroids)
+    references = {s: np.asarray(v) for s, v in read_vectors(centroids).items()}
     with tempfile.TemporaryDirectory() as scratch:
         speech = recorded
         if model:
@@ -204,11 +204,6 @@ def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:
         total = sum(found[f"{speaker} {i}"].vector for i in range(len(own)))
         embeddings[speaker] = total / np.linalg.norm(total)
     return embeddings
-
-
-def _read_centroids(path: Path) -> dict[str, np.ndarray]:
-    table = pq.read_table(path, columns=["speaker_id", "vector"]).to_pydict()
-    return {s: np.asarray(v) for s, v in zip(table["speaker_id"], table["vector"], strict=True)}
 
 
 def _read(path: Path) -> np.ndarray:
