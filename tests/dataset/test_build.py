@@ -7,7 +7,6 @@ import datasets
 import pytest
 from records import InvalidRow, Source, read_rows
 
-from lib.config.dataset import DatasetSettings
 from lib.dataset.split import hash_text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -260,20 +259,6 @@ def test_too_many_rejections_stop_the_run_with_counts(source, caplog):
     assert len(named) == 6 and {record.levelname for record in named} == {"INFO"}
     assert all("(bad_" in r.getMessage() and ": undecodable: what" in r.getMessage() for r in named)
     source.build(max_rejected_share=0.25)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("speech_rate", "maybe"),
-        ("validation_share", 1.5),
-        ("max_rejected_share", -0.1),
-        ("speech_rate_factor", 1.0),
-    ],
-)
-def test_settings_out_of_range_name_their_key(key, value):
-    with pytest.raises(ValueError, match=rf"dataset\.{key} is "):
-        DatasetSettings(**{key: value})
 
 
 def test_a_killed_build_leaves_the_old_dataset(source, monkeypatch):
