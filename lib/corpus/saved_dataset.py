@@ -4,17 +4,24 @@ So a GPU machine needs neither `datasets` nor an audio decoder. pyarrow is impor
 dataset is read, because benchmarks/gpu.py trains without it.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lib.corpus.shards import list_files
+
 
 def read_split(split: Path, columns: Sequence[str]) -> Iterator[dict]:
-    """Yield some columns of a split's rows, in the order of its files."""
+    """Yield some columns of a split's rows, in the order of its files.
+
+    Raises
+    ------
+    CorpusError
+        If `state.json` cannot be read, or a file does not exist.
+    """
     import pyarrow as pa
 
-    state = json.loads((split / "state.json").read_text("utf-8"))
-    for entry in state["_data_files"]:
-        with pa.memory_map(str(split / entry["filename"])) as source:
+    files, _ = list_files(split)
+    for file in files:
+        with pa.memory_map(str(file)) as source:
             for batch in pa.ipc.open_stream(source):
                 yield from batch.select(list(columns)).to_pylist()
