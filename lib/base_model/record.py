@@ -1,7 +1,7 @@
 """The record of a fitted base model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,8 +47,10 @@ class BaseModel:
 
     @classmethod
     def open(cls, directory: Path) -> "BaseModel":
-        """Read ``base.json``."""
-        return cls(directory=directory, **read_json(directory / "base.json"))
+        """Read ``base.json``; what only an earlier version wrote down is passed over."""
+        known = {field.name for field in fields(cls)}
+        values = read_json(directory / "base.json").items()
+        return cls(directory=directory, **{key: value for key, value in values if key in known})
 
     def save(self) -> None:
         """Write ``base.json``."""

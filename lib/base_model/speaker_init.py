@@ -63,7 +63,7 @@ def nearest_rows(
         clips = [recordings[name] for name in names]
         losses = [_measure(model, clips, row) for row in candidates] if clips else []
         nearest[speaker] = candidates[_best(losses)] if losses else 0
-        logger.info("%s starts from voice %d of the base", speaker, nearest[speaker])
+        logger.info("%s starts from speaker %d of the base", speaker, nearest[speaker])
     return nearest
 
 

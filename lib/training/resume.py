@@ -54,6 +54,10 @@ def decide_start(
     # What an earlier version did not store is taken as unchanged.
     earlier = {**signature, **found.signature}
     earlier["settings"] = {EARLIER_KEYS.get(k, k): v for k, v in earlier["settings"].items()}
+    earlier["speaker_starts"] = {
+        speaker: start.replace("voice ", "speaker ", 1) if start.startswith("voice ") else start
+        for speaker, start in earlier["speaker_starts"].items()
+    }
     fresh = False
     for key, what in (
         ("base_model", "The base model has"),

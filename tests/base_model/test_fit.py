@@ -42,6 +42,13 @@ def test_the_record(prepared):
     assert prepared.speaker_map()["spk001"] == {"index": 1, "name": "spk001"}
 
 
+def test_a_record_of_an_earlier_version_is_read(prepared, tmp_path):
+    shutil.copytree(prepared.directory, tmp_path / "base")
+    values = {**read_json(tmp_path / "base/base.json"), "excluded": {"clip01": "too long"}}
+    write_json(tmp_path / "base/base.json", values)
+    assert BaseModel.open(tmp_path / "base").speakers == prepared.speakers
+
+
 def test_new_characters_come_after_the_old_and_the_tokenizer_gives_their_ids(prepared, tmp_path):
     write_tiny_model(tmp_path)
     old = VitsTokenizer.from_pretrained(tmp_path).get_vocab()

@@ -179,6 +179,18 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(undisturbed, paths):
     assert Trainer(QUICK, paths, use_gpu=False).state.epoch == 4
 
 
+def test_starts_in_an_earlier_version_s_words_are_no_change(paths, base, tmp_path):
+    earlier = changed_base(base, tmp_path, speaker_starts={"spk000": "voice 3 of the base"})
+    signature = Trainer(
+        QUICK, dataclasses.replace(paths, base_model=earlier), use_gpu=False
+    ).signature
+    now = {**signature, "speaker_starts": {"spk000": "speaker 3 of the base"}}
+    found = dataclasses.make_dataclass("Found", ["signature"])(signature)
+    assert decide_start(found, now, QUICK) is Start.RESUME
+    now["speaker_starts"] = {"spk000": "speaker 4 of the base"}
+    assert decide_start(found, now, QUICK) is Start.FRESH
+
+
 # ---------------------------------------------------------------- code
 
 
