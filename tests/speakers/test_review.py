@@ -22,7 +22,7 @@ def test_confidence_by_hand():
     assert found[0] == pytest.approx(min((own - other) / 0.15, 1))
     # Clip 2 is nearer to b: (0.6, 0.8) with (0.8, 1.6) has 0.98, with its own (1, 0) 0.6.
     assert found[2] == 0.0
-    # Clip 3 with its own (0.8, 0.6) has 0.6, with a's (2.6, 0.8) 0.29: as near as strangers.
+    # Clip 3 with its own (0.8, 0.6) has 0.6, with a's (2.6, 0.8) 0.29: as near as two people.
     assert found[3] == pytest.approx(0.0)
     assert found[4] == 1.0
 

@@ -213,5 +213,5 @@ def list_sidecars(wildcards):
 
 
 def list_shards(wildcards):
-    """Voice vectors of all clips."""
+    """Speaker embeddings of all clips."""
     return [f"<results>/embeddings/{shard}.parquet" for shard in sorted(SHARDS)]
