@@ -71,7 +71,14 @@ def _sections() -> list[dict]:
     return [SCHEMA, *(part for part in PROPERTIES.values() if "properties" in part)]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+CONFIGURATIONS = [
+    *sorted((ROOT / "config").glob("*.yaml")),
+    ROOT / "tools/base_model/config.yaml",
+    ROOT / "benchmarks/learn_to_speak/config.yaml",
+]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_configuration_of_the_project_is_valid(path):
     complete_settings(yaml.safe_load(path.read_text("utf-8")), SCHEMA)
 
