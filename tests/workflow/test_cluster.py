@@ -54,7 +54,8 @@ def test_a_cluster_goes_from_clips_through_a_short_training(cluster):
     submitted = (cluster.folder / "submitted.txt").read_text().splitlines()
     # 12 conversions in one job, two shards, then one job a rule.
     assert len(submitted) == 7
-    assert not any("collect_measurements" in line or "name_speakers" in line for line in submitted)
+    local = ("fetch_base_model", "plan_text", "collect_measurements", "name_speakers")
+    assert not any(rule in line for rule in local for line in submitted)
     assert len(cluster.table("manifest.tsv")) == 12
     assert (cluster.results / "checkpoints").is_dir()
     # What was made there is known here.
@@ -91,7 +92,7 @@ def test_every_rule_says_how_long_it_may_take():
     for rule in rules:
         assert "runtime=estimate(" in rule and "mem_mb=estimate(" in rule, rule.split(":")[0]
     local = {rule.split(":")[0] for rule in rules if "localrule: True" in rule}
-    assert {"collect_measurements", "name_speakers", "write_report"} <= local
+    assert {"fetch_base_model", "plan_text", "collect_measurements", "write_report"} <= local
     assert not local & {*REMOTE, "train_model"}
     profile = yaml.safe_load((ROOT / "profiles/cluster/config.yaml").read_text("utf-8"))
     assert profile["group-components"] == {"convert_audio": 200}

@@ -14,6 +14,7 @@ rule plan_text:
         "<logs>/plan_text.log",
     benchmark:
         "<benchmarks>/plan_text.tsv"
+    localrule: True
     conda:
         "../../envs/training.yaml"
     resources:
