@@ -39,7 +39,8 @@ import io, sys, datasets, soundfile
 loaded = datasets.load_from_disk({str(trained.results / "dataset")!r})
 assert set(loaded) == {{"train", "validation"}}
 for rows in loaded.values():
-    assert rows.column_names == ["id", "audio", "text", "speaker_id", "duration"]
+    names = ["id", "audio", "text", "transcript", "speaker_id", "duration"]
+    assert rows.column_names == names
     for row in rows:
         audio, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]))
         assert rate == 16000 and audio.ndim == 1
