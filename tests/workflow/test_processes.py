@@ -16,7 +16,7 @@ def test_the_rule_trains_with_two_processes_as_with_one(project):
     Adam divides a gradient by its own size: with its usual epsilon, one that is rounding alone
     would move its weight as far as any other.
     """
-    project.configure(training={**CONFIG["training"], "epochs": 1, "epsilon": 1e-3})
+    project.configure(training={**CONFIG["training"], "epochs": 1, "adam_epsilon": 1e-3})
     project.run("results/base_model")
     project.run("results/model", *TWO)
     log = (project.results / "logs/train_model.log").read_text()
