@@ -309,7 +309,7 @@ def test_changed_embedding_code_computes_the_vectors_anew(project):
     edit(project.folder / "lib/speakers/embedding.py", "\nMIN_PART = 2", "\nMIN_PART = 2 + 0")
     assert project.run("dataset").jobs["embed_speakers"] == 2
     for log in (project.results / "logs/embed_speakers").glob("*.log"):
-        assert " 0 vectors kept" in log.read_text("utf-8")
+        assert " 0 embeddings kept" in log.read_text("utf-8")
 
 
 def test_a_name_that_clashes_gets_an_id_of_its_own_and_moves_no_other(project):
