@@ -2,10 +2,10 @@
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lib.commands import make_parser, run_command
 from lib.config.dataset import DatasetSettings
 from lib.corpus import load_corpus
 from lib.report.tables import DEFAULT_OVERRIDES
@@ -15,7 +15,7 @@ from lib.review.speaker_review import ReviewPaths, write_speaker_review
 def main(line: Sequence[str] | None = None) -> None:
     """Write the speaker review page of a run, from its tables and converted clips."""
     defaults = DatasetSettings()
-    parser = argparse.ArgumentParser(prog="python -m lib.review", description=main.__doc__)
+    parser = make_parser("review", main.__doc__)
     parser.add_argument("results", type=Path, help="output folder of the run, like results/demo")
     parser.add_argument("--output", type=Path, default=Path("review.html"), help="page to write")
     parser.add_argument("--title", help="name of the recordings; by default the results folder")
@@ -38,22 +38,21 @@ def main(line: Sequence[str] | None = None) -> None:
         help="review clips whose beginning and end have a lower cosine similarity; by default "
         "%(default)s",
     )
-    arguments = parser.parse_args(line)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        corpus = load_corpus(arguments.results / "source")
-        write_speaker_review(
-            ReviewPaths.from_results(arguments.results),
-            {clip.id: clip.text for clip in corpus.clips.values()},
-            arguments.min_confidence,
-            arguments.min_intra_clip_similarity,
-            title=arguments.title or str(arguments.results),
-            language=arguments.language,
-            overrides_file=arguments.overrides,
-            output=arguments.output,
-        )
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+    run_command(parser, _write, line)
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    corpus = load_corpus(arguments.results / "source")
+    write_speaker_review(
+        ReviewPaths.from_results(arguments.results),
+        {clip.id: clip.text for clip in corpus.clips.values()},
+        arguments.min_confidence,
+        arguments.min_intra_clip_similarity,
+        title=arguments.title or str(arguments.results),
+        language=arguments.language,
+        overrides_file=arguments.overrides,
+        output=arguments.output,
+    )
     logging.info("The speaker review page is %s", arguments.output)
 
 
