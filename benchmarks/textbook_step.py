@@ -126,7 +126,9 @@ def textbook_generator(model: VitsModel, batch: Batch) -> tuple[Tensor, Tensor, 
     means, log_scales = text.prior_means.transpose(1, 2), text.prior_log_variances.transpose(1, 2)
     latents, _, posterior_log_scales = model.posterior_encoder(linear, mask)
     flowed = model.flow(latents, mask)
-    with torch.no_grad():
+    # The alignment and the durations in fp32 also where the rest is in fp16, which overflows there.
+    with torch.no_grad(), torch.autocast(mask.device.type, enabled=False):
+        log_scales, means, flowed = log_scales.float(), means.float(), flowed.float()
         precision = torch.exp(-2 * log_scales)
         scores = (-0.5 * np.log(2 * np.pi) - log_scales).sum(1, keepdim=True)
         scores = scores - 0.5 * (flowed.square().transpose(1, 2) @ precision)
@@ -134,9 +136,10 @@ def textbook_generator(model: VitsModel, batch: Batch) -> tuple[Tensor, Tensor, 
         scores = scores - 0.5 * (means.square() * precision).sum(1, keepdim=True)
         path = torch.from_numpy(np.stack([align(s) for s in scores.cpu().numpy()])).to(mask.device)
     durations = path.sum(1).unsqueeze(1)
-    nll = model.duration_predictor(
-        hidden, token_mask.transpose(1, 2), durations=durations, reverse=False
-    )
+    with torch.autocast(mask.device.type, enabled=False):
+        nll = model.duration_predictor(
+            hidden.float(), token_mask.transpose(1, 2), durations=durations, reverse=False
+        )
     mean, log_scale = means @ path.transpose(1, 2), log_scales @ path.transpose(1, 2)
     kl = log_scale - posterior_log_scales - 0.5
     kl = kl + 0.5 * (flowed - mean).square() * torch.exp(-2 * log_scale)

@@ -78,8 +78,10 @@ class Ranks:
 def bound_memory(device: torch.device, memory_gb: float) -> None:
     """Let the allocator use at most so many GB of a GPU."""
     if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, memory_gb * 2**30 / total), device)
+        # The allocator wants a number, and accelerate says "cuda" where there is one process.
+        index = torch.cuda.current_device() if device.index is None else device.index
+        total = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, memory_gb * 2**30 / total), index)
 
 
 def fits_in_memory(run: Callable[[], None]) -> bool:

@@ -11,6 +11,6 @@ from tests.vits.conftest import fixed_noise  # noqa: F401 - a fixture
 @pytest.fixture(autouse=True)
 def own_state():
     """A training has a process of its own; here they share one, and accelerate remembers."""
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=True)
     yield
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=True)

@@ -33,7 +33,7 @@ def precisions(monkeypatch):
     """Let fp16 be what it is on a card, as far as a CPU can: with a gradient scaler that works."""
 
     def start(settings, use_gpu):
-        AcceleratorState._reset_state()
+        AcceleratorState._reset_state(reset_partial_state=True)
         mixed = "bf16" if settings.mixed_precision == "bf16" else "no"
         accelerator = Accelerator(cpu=True, mixed_precision=mixed)
         if settings.mixed_precision == "fp16":
@@ -55,14 +55,18 @@ def test_every_pair_of_precisions_goes_on(paths, precisions, before, now):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("before", "now"), [*itertools.product(("cpu", *PRECISIONS), repeat=2)])
-def test_every_pair_of_devices_and_precisions_goes_on_on_a_card(paths, before, now):
+def test_every_pair_of_devices_and_precisions_goes_on_on_a_card(paths, caplog, before, now):
+    caplog.set_level("INFO")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     for epochs, kind in enumerate((before, now), 1):
-        AcceleratorState._reset_state()
+        AcceleratorState._reset_state(reset_partial_state=True)
         precision = "fp16" if kind == "cpu" else kind
         settings = dataclasses.replace(QUICK, epochs=epochs, mixed_precision=precision)
         train(settings, paths, kind != "cpu", 1)
+        device = "cpu in fp32" if kind == "cpu" else f"cuda in {kind}"
+        assert f"Training on {device}" in caplog.text
+        caplog.clear()
     assert read_json(paths.summary)["epoch"] == 2
 
 

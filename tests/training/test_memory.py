@@ -126,12 +126,14 @@ def test_the_budget_is_a_share_of_the_card(monkeypatch):
     monkeypatch.setattr(
         torch.cuda,
         "set_per_process_memory_fraction",
-        lambda share, device: shares.append((share, device.type)),
+        # A number, as on a card: there a device without one is refused.
+        lambda share, device: shares.append((share, device)),
     )
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
     bound_memory(torch.device("cuda"), 8)
-    bound_memory(torch.device("cuda"), 48)
+    bound_memory(torch.device("cuda", 1), 48)
     bound_memory(torch.device("cpu"), 8)
-    assert shares == [(0.25, "cuda"), (1.0, "cuda")]
+    assert shares == [(0.25, 3), (1.0, 1)]
 
 
 @pytest.mark.gpu
@@ -144,4 +146,4 @@ def test_the_budget_holds_on_a_card():
         assert fits_in_memory(lambda: torch.empty(2**28, dtype=torch.uint8, device=device))
         assert not fits_in_memory(lambda: torch.empty(2**30, dtype=torch.uint8, device=device))
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        torch.cuda.set_per_process_memory_fraction(1.0, 0)
