@@ -19,9 +19,9 @@ from lib.config.training import LossWeights
 from lib.vits.alignment import alignment_scores, maximum_path
 from lib.vits.discriminator import Discriminator, DiscriminatorOutput
 from lib.vits.duration import deterministic_duration_loss_sum, stochastic_duration_loss_sum
+from lib.vits.encoders import encode_speech, encode_text, length_mask, speaker_condition
 from lib.vits.losses import (
     adversarial_loss_sum,
-    at_least_fp32,
     discriminator_loss_sum,
     feature_loss_sum,
     kl_loss_sum,
@@ -215,24 +215,16 @@ def generate(
     """Run the generator in its training direction (section 2 of the paper)."""
     num_frames = spectrogram.num_frames(batch.num_samples)
     linear = spectrogram.linear(batch.audio, batch.num_samples)
-    token_mask = _mask(batch.num_tokens, batch.input_ids.shape[1]).to(linear.dtype)
-    frame_mask = _mask(num_frames, linear.shape[2]).to(linear.dtype).unsqueeze(1)
+    frame_mask = length_mask(num_frames, linear.shape[2]).to(linear.dtype).unsqueeze(1)
     condition = speaker_condition(model, batch.speakers)
+    text = encode_text(model, batch.input_ids, batch.num_tokens, linear.dtype)
 
-    text = model.text_encoder(
-        input_ids=batch.input_ids,
-        padding_mask=token_mask.unsqueeze(-1),
-        attention_mask=_attention_mask(token_mask),
-    )
-    token_mask = token_mask.unsqueeze(1)
-    hidden = text.last_hidden_state.transpose(1, 2)
-    prior_means = text.prior_means.transpose(1, 2)
-    prior_log_scales = text.prior_log_variances.transpose(1, 2)
-
-    latents, posterior_log_scales = _posterior(model, linear, frame_mask, condition)
+    mean, posterior_log_scales = encode_speech(model, linear, frame_mask, condition)
+    noise = torch.randn_like(mean)
+    latents = (mean + noise * torch.exp(posterior_log_scales)) * frame_mask
     flowed = model.flow(latents, frame_mask, condition)
     with torch.no_grad():
-        scores = alignment_scores(flowed, prior_means, prior_log_scales)
+        scores = alignment_scores(flowed, text.prior_means, text.prior_log_scales)
         path = maximum_path(scores, num_frames, batch.num_tokens)
     durations = path.sum(1).unsqueeze(1)
     duration_loss = (
@@ -240,14 +232,16 @@ def generate(
         if model.config.use_stochastic_duration_prediction
         else deterministic_duration_loss_sum
     )
-    duration_sum = duration_loss(model.duration_predictor, hidden, token_mask, durations, condition)
+    duration_sum = duration_loss(
+        model.duration_predictor, text.hidden, text.mask, durations, condition
+    )
     with torch.autocast(linear.device.type, enabled=False):
         tokens_by_frames = path.transpose(1, 2)
         kl_sum = kl_loss_sum(
             flowed,
             posterior_log_scales,
-            torch.matmul(prior_means.to(path.dtype), tokens_by_frames),
-            torch.matmul(prior_log_scales.to(path.dtype), tokens_by_frames),
+            torch.matmul(text.prior_means.to(path.dtype), tokens_by_frames),
+            torch.matmul(text.prior_log_scales.to(path.dtype), tokens_by_frames),
             frame_mask,
         )
 
@@ -270,46 +264,10 @@ def generate(
     )
 
 
-def speaker_condition(model: VitsModel, speakers: Tensor) -> Tensor | None:
-    """Return the conditioning ``(batch, speaker_channels, 1)``; None for one speaker."""
-    if model.config.num_speakers < 2:
-        return None
-    return model.embed_speaker(speakers).unsqueeze(-1)
-
-
 def random_starts(num_frames: Tensor, segment_frames: int) -> Tensor:
     """Draw uniform segment starts ``(batch,)``; zero for clips shorter than a segment."""
     choices = (num_frames - segment_frames + 1).clamp(min=1)
     return (torch.rand(len(num_frames), device=num_frames.device) * choices).long()
-
-
-def _posterior(
-    model: VitsModel, linear: Tensor, mask: Tensor, condition: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return sampled latents and log-scales ``(batch, channels, frames)``, sampled in fp32."""
-    encoder = model.posterior_encoder
-    x = encoder.conv_pre(linear) * mask
-    x = encoder.wavenet(x, mask, condition)
-    stats = encoder.conv_proj(x) * mask
-    mean, log_scale = torch.split(at_least_fp32(stats), encoder.out_channels, dim=1)
-    return (mean + torch.randn_like(mean) * torch.exp(log_scale)) * mask, log_scale
-
-
-def _mask(lengths: Tensor, size: int) -> Tensor:
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
-
-
-def _attention_mask(token_mask: Tensor) -> Tensor:
-    """Return the attention bias ``(batch, 1, tokens, tokens)``.
-
-    It is zero where a token is attended to, and the lowest number elsewhere. transformers would
-    build the same from a mask of two dimensions, but it would first read from the device whether
-    anything is masked, and wait for the answer.
-    """
-    blocked = torch.zeros_like(token_mask).masked_fill(
-        token_mask == 0, torch.finfo(token_mask.dtype).min
-    )
-    return blocked[:, None, None, :].expand(-1, -1, token_mask.shape[1], -1)
 
 
 def _slices(x: Tensor, starts: Tensor, size: int) -> Tensor:
