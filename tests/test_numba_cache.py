@@ -135,7 +135,7 @@ def test_no_job_compiles_before_it_has_its_own_cache():
     )
     program = (
         f"import sys, importlib\nfor name in {modules}: importlib.import_module(name)\n"
-        "used = {'librosa.util.utils', 'lib.vits.alignment_numba', 'resemblyzer.audio'}\n"
+        "used = {'librosa.util.utils', 'lib.vits.alignment.numba_search', 'resemblyzer.audio'}\n"
         "print(sorted(used & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -103,7 +103,7 @@ USES = {
     ),
     "tqdm": "from tqdm import tqdm; assert list(tqdm([1], disable=True)) == [1]",
     "numba": (
-        "import torch; from lib.vits.alignment_numba import maximum_path_numba as m;"
+        "import torch; from lib.vits.alignment.numba_search import maximum_path_numba as m;"
         "p = m(torch.zeros(1, 4, 2), torch.tensor([4]), torch.tensor([2]));"
         "assert p.sum() == 4 and p[0, 0, 0] == 1 and p[0, 3, 1] == 1"
     ),
@@ -116,6 +116,9 @@ USES = {
     "MarkupSafe": "from markupsafe import escape; assert escape('<') == '&lt;'",
     "pocketsphinx": (
         "from pocketsphinx import Decoder; assert Decoder(samprate=16000, loglevel='FATAL')"
+    ),
+    "praatio": (
+        "from praatio.textgrid import IntervalTier as I; assert I('a', [(0, 1, 'b')]).entries"
     ),
     "html5lib": (
         "import html5lib; from html5lib.html5parser import ParseError\n"

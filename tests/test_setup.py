@@ -26,7 +26,7 @@ UNSAID = {
 }
 
 # Asks a package for something only where a script has imported it.
-ONLY_IF_THERE = {ROOT / "lib/logs.py", ROOT / "lib/vits/alignment_triton.py"}
+ONLY_IF_THERE = {ROOT / "lib/logs.py", ROOT / "lib/vits/alignment/triton_search.py"}
 
 
 def read_pins(lines: list[str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ ROOMS = (
     "lib/audio/loudness.py",
 )
 # Their code runs on a GPU, or in processes that the tests start many of.
-LEFT_OUT = {"lib/vits/alignment_triton.py", "lib/training/run.py"}
+LEFT_OUT = {"lib/vits/alignment/triton_search.py", "lib/training/run.py"}
 # Tests that start many processes, train for long, embed much speech or load large tables come
 # last: most changes are noticed before.
 SLOW = {

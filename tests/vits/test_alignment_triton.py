@@ -16,7 +16,7 @@ if DEVICE == "cpu":
     # Read when the kernel is defined: without a card it is interpreted.
     os.environ["TRITON_INTERPRET"] = "1"
 
-from lib.vits.alignment_triton import maximum_path_triton  # noqa: E402
+from lib.vits.alignment.triton_search import maximum_path_triton  # noqa: E402
 
 
 @given(

@@ -1,8 +1,9 @@
 """Measures the quality of the voices on the sentences of the validation split.
 
 REQUIRES  <results>/model, <results>/base_model, <results>/dataset,
-          <results>/speakers/centroids.parquet, <results>/clips/
+          <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
 PRODUCES  <results>/quality/{what}.json for the recordings, before and after the training
+          <results>/times/ with the places of words and letters, on demand
 """
 
 # What is measured, and the model that says the sentences.
@@ -33,3 +34,25 @@ rule measure_quality:
         code=code_digest("lib.evaluation.quality"),
     script:
         "../scripts/measure_quality.py"
+
+
+rule locate_words:
+    input:
+        model="<results>/model",
+        dataset="<results>/dataset",
+        samples="<results>/samples",
+    output:
+        directory("<results>/times"),
+    log:
+        "<logs>/locate_words.log",
+    benchmark:
+        "<benchmarks>/locate_words.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=estimate(3000, per_mb=2),
+        runtime=estimate(30, per_mb=0.1),
+    params:
+        code=code_digest("lib.evaluation.time_files"),
+    script:
+        "../scripts/locate_words.py"

@@ -63,11 +63,11 @@ def maximum_path(scores: Tensor, num_frames: Tensor, num_tokens: Tensor) -> Tens
         ``(batch, frames, tokens)`` of zeros and ones, zero outside a clip.
     """
     if scores.device.type == "cpu" and importlib.util.find_spec("numba"):
-        from lib.vits.alignment_numba import maximum_path_numba
+        from lib.vits.alignment.numba_search import maximum_path_numba
 
         return maximum_path_numba(scores, num_frames, num_tokens)
     if scores.device.type == "cuda" and importlib.util.find_spec("triton"):
-        from lib.vits.alignment_triton import maximum_path_triton
+        from lib.vits.alignment.triton_search import maximum_path_triton
 
         return maximum_path_triton(scores, num_frames, num_tokens)
     return maximum_path_batched(scores, num_frames, num_tokens)
