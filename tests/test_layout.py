@@ -48,6 +48,7 @@ SHARED = {
     "numba_cache",
     "progress",
     "provenance",
+    "signals",
     "tables",
 }
 HEAVY = {"librosa", "resemblyzer", "datasets"}

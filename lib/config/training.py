@@ -71,6 +71,14 @@ class TrainingSettings:
     """Clips per optimizer step, 32 to 64; met exactly, whatever the memory."""
     gradient_accumulation_steps: Literal["auto"] | Positive = "auto"
     """Micro-batches per step; auto takes the fewest, from 2, that fit into memory_gb."""
+    speaker_temperature: Annotated[float, bounds(ge=1)] = 1.0
+    """How equally speakers of unequal size are trained: 1 as often as they have clips.
+
+    With 2 a speaker with a hundredth of another's clips is trained a tenth as often, and the more
+    the higher it is. An epoch has as many clips as before.
+    """
+    max_clip_repeats: Annotated[Positive, EXPERT] = 4
+    """Most times that a clip comes in an epoch, whatever the temperature."""
     memory_gb: Annotated[float, bounds(gt=0)] = 12
     """GPU memory in GB that may be used, whatever the card has."""
     segment_frames: Annotated[int, bounds(ge=8), EXPERT] = 32

@@ -16,6 +16,7 @@ import numpy as np
 from lib.config.training import TrainingSettings
 from lib.training.checkpoint import TrainState
 from lib.training.device import free_memory
+from lib.training.sampling import sample_epoch
 from lib.vits.clips import TrainingClip
 
 logger = logging.getLogger(__name__)
@@ -58,8 +59,9 @@ def plan_epoch(
     segment_frames: int,
     seed: int,
     epoch: int,
+    chosen: Sequence[int] | None = None,
 ) -> list[list[list[int]]]:
-    """Arrange all clips into optimizer steps of exactly ``effective_batch_size`` clips.
+    """Arrange the clips of an epoch into optimizer steps of exactly ``effective_batch_size`` clips.
 
     Clips of similar length share a micro-batch, so that there is little padding. Which clips a step
     has does not depend on the memory budget, because the budget may shrink within an epoch.
@@ -68,15 +70,18 @@ def plan_epoch(
     ----------
     lengths, frames
         Samples and spectrogram frames of every clip.
+    chosen
+        Indices of the clips of this epoch, some perhaps more than once; None takes all of them.
 
     Returns
     -------
     list
-        Steps of micro-batches of indices, with every index in ``range(len(lengths))`` exactly once.
-        One step has fewer clips if the effective batch size does not divide their number.
+        Steps of micro-batches of indices, with every chosen index as often as it was chosen. One
+        step has fewer clips if the effective batch size does not divide their number.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
+    chosen = np.arange(len(lengths)) if chosen is None else np.asarray(chosen)
+    order = chosen[rng.permutation(len(chosen))]
     pool = effective_batch_size * _POOL_STEPS
     steps: list[list[list[int]]] = []
     for start in range(0, len(order), pool):
@@ -183,6 +188,7 @@ class Batches:
         self.clips, self.settings, self.state = clips, settings, state
         self.lengths = [len(clip.audio) for clip in clips]
         self.frames = [clip.num_frames() for clip in clips]
+        self.speakers = [clip.speaker for clip in clips]
         self._planned: tuple | None = None
         self._plan: list[list[list[int]]] = []
 
@@ -234,6 +240,13 @@ class Batches:
                 settings.segment_frames,
                 settings.seed,
                 state.epoch,
+                sample_epoch(
+                    self.speakers,
+                    settings.speaker_temperature,
+                    settings.max_clip_repeats,
+                    settings.seed,
+                    state.epoch,
+                ),
             )
         return [[self.clips[i] for i in part] for part in self._plan[state.batch]]
 

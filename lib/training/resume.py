@@ -53,7 +53,10 @@ def decide_start(
         return Start.FRESH
     # What an earlier version did not store is taken as unchanged.
     earlier = {**signature, **found.signature}
-    earlier["settings"] = {EARLIER_KEYS.get(k, k): v for k, v in earlier["settings"].items()}
+    # The default of a setting that did not exist is what was done without it.
+    earlier["settings"] = TrainingSettings().as_dict() | {
+        EARLIER_KEYS.get(k, k): v for k, v in earlier["settings"].items()
+    }
     earlier["speaker_starts"] = {
         speaker: start.replace("voice ", "speaker ", 1) if start.startswith("voice ") else start
         for speaker, start in earlier["speaker_starts"].items()

@@ -24,8 +24,7 @@ from lib.locking import take_lock
 from lib.logs import start_log
 from lib.training.device import count_processes, prepare_process
 from lib.training.settings import TrainingPaths
-from lib.training.signals import TrainingInterrupted
-from lib.training.trainer import Trainer
+from lib.training.trainer import Trainer, TrainingInterrupted
 
 logger = logging.getLogger(__name__)
 

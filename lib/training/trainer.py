@@ -16,6 +16,8 @@ from transformers import VitsTokenizer
 from lib.base_model.clips import encode_sample, load_clips
 from lib.base_model.record import BaseModel
 from lib.config.training import TrainingSettings
+from lib.errors import ExpectedStop
+from lib.signals import StopSignals
 from lib.training.batching import Batches, StepBatch
 from lib.training.checkpoint import (
     BEST,
@@ -40,12 +42,15 @@ from lib.training.logging import Throughput, TrainingLog, archive_curves, write_
 from lib.training.non_finite_steps import NonFiniteSteps
 from lib.training.resume import Start, decide_start, make_signature, note_code, settle_best
 from lib.training.settings import LearningPhases, TrainingPaths
-from lib.training.signals import StopSignals, TrainingInterrupted
 from lib.training.step import TrainStep
 from lib.training.validation import ValidationResult, Validator
 from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
+
+
+class TrainingInterrupted(RuntimeError, ExpectedStop):  # noqa: N818 - an event, not an error
+    """The training was asked to stop and has saved its state."""
 
 
 class Trainer:

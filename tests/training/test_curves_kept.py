@@ -11,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 from lib.files import read_json
 from lib.training.non_finite_steps import TrainingDivergedError
 from lib.training.settings import NETWORKS
-from lib.training.signals import TrainingInterrupted
 from lib.training.step import TrainStep
+from lib.training.trainer import TrainingInterrupted
 from tests.fixtures.training import run
 
 

@@ -19,7 +19,7 @@ from lib.locking import LockedError
 from lib.training import run
 from lib.training.device import count_processes
 from lib.training.run import TrainingFailedError, train
-from lib.training.signals import TrainingInterrupted
+from lib.training.trainer import TrainingInterrupted
 from tests.fixtures.training import QUICK, weights
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,8 @@ import pytest
 from lib.locking import LockedError, take_lock
 from lib.training.checkpoint import load_checkpoint
 from lib.training.run import train
-from lib.training.signals import TrainingInterrupted
 from lib.training.step import TrainStep
-from lib.training.trainer import Trainer
+from lib.training.trainer import Trainer, TrainingInterrupted
 from tests.fixtures.training import QUICK, assert_equal, weights
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,16 +1,10 @@
-"""Stop signals: SIGTERM and Ctrl-C set a flag that the loop reads between two steps."""
+"""Stop signals: SIGTERM and Ctrl-C set a flag that long work reads between two steps."""
 
 import logging
 import signal
 from types import FrameType
 
-from lib.errors import ExpectedStop
-
 logger = logging.getLogger(__name__)
-
-
-class TrainingInterrupted(RuntimeError, ExpectedStop):  # noqa: N818 - an event, not an error
-    """The training was asked to stop and has saved its state."""
 
 
 class StopSignals:
