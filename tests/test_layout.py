@@ -36,6 +36,7 @@ ROOMS = {
     "evaluation": {"vits", "synthesis", "speakers", "text", "audio", "base_model", "corpus"},
     "report": {"vits", "audio", "text", "speakers", "dataset", "synthesis", "evaluation"},
     "review": {"report", "audio", "speakers", "corpus", "dataset"},
+    "talk": {"report", "synthesis", "base_model"},
 }
 SHARED = {
     "commands",

@@ -129,6 +129,10 @@ USES = {
         "b = io.BytesIO(); plt.plot([1, 2]); plt.savefig(b, format='svg');"
         "assert b'<svg' in b.getvalue()"
     ),
+    "Werkzeug": (
+        "from werkzeug.test import Client; from werkzeug.wrappers import Response;"
+        "assert Client(Response('a')).get('/').text == 'a'"
+    ),
     "Jinja2": "import jinja2; assert jinja2.Template('{{ a }}').render(a=1) == '1'",
     "MarkupSafe": "from markupsafe import escape; assert escape('<') == '&lt;'",
     "pocketsphinx": (
