@@ -1,7 +1,8 @@
 """How fast a voice speaks: by onnxruntime as here, by transformers, and by sherpa-onnx.
 
 ``python -m benchmarks.speech``. Of every model one sentence without noise, so that all speak the
-same waveform, in turns, each at its fastest. The full-size model (36 M parameters) has random
+same waveform, in turns, each at its fastest; the time of the CPU as well, which suffers less from
+what else the machine does. The full-size model (36 M parameters) has random
 weights; the small one is that of ``resources/base_model``.
 """
 
@@ -28,6 +29,7 @@ from lib.synthesis.torch_model import TorchModel
 
 SENTENCE = "the quick brown fox"
 SILENT = Sound(noise=0.0, duration_noise=0.0)
+SAMPLE_RATE = 16_000
 SMALL = Path("resources/base_model")
 
 
@@ -71,16 +73,16 @@ def load_sherpa(pack: Path, threads: int) -> sherpa_onnx.OfflineTts:
     return sherpa_onnx.OfflineTts(sherpa_onnx.OfflineTtsConfig(model=model))
 
 
-def measure(engines: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, int]]:
-    """Return the fastest time of every engine, and the samples that it spoke."""
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    samples = {}
+def measure(engines: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, float]]:
+    """Return the time and CPU time that every engine takes for a second of speech."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
     for _ in range(repeats + 1):
         for name, speak in engines.items():
-            start = time.perf_counter()
-            samples[name] = speak()
-            times[name].append(time.perf_counter() - start)
-    return {name: (min(spent[1:]), samples[name]) for name, spent in times.items()}
+            start, start_of_cpu = time.perf_counter(), time.process_time()
+            seconds = speak() / SAMPLE_RATE
+            spent = (time.perf_counter() - start, time.process_time() - start_of_cpu)
+            times[name].append((spent[0] / seconds, spent[1] / seconds))
+    return {name: tuple(map(min, zip(*spent[1:], strict=True))) for name, spent in times.items()}
 
 
 def measure_start(model: Path, repeats: int) -> float:
@@ -105,11 +107,10 @@ def main() -> None:
         for name, folder in make_models(Path(scratch)).items():
             for threads in (1, 2):
                 found = measure(load_engines(folder, threads), repeats)
-                fastest, _ = found["ours"]
-                for engine, (seconds, samples) in found.items():
-                    factor = seconds / (samples / 16_000)
-                    ratio = f"{seconds / fastest:.2f}" if engine != "ours" else ""
-                    rows.append((name, threads, engine, f"{factor:.3f}", ratio))
+                ours = found["ours"]
+                for engine, (wall, cpu) in found.items():
+                    ratios = (f"{wall / ours[0]:.2f}", f"{cpu / ours[1]:.2f}")
+                    rows.append((name, threads, engine, f"{wall:.3f}", f"{cpu:.3f}", *ratios))
             for engine, part in (("ours", "onnx"), ("transformers", "model")):
                 # Without the ONNX file beside it the model is run by torch.
                 alone = folder / "alone"
@@ -117,7 +118,8 @@ def main() -> None:
                 link = alone / part
                 link.symlink_to((folder / part).resolve())
                 starts.append((name, engine, f"{measure_start(link, repeats):.2f}"))
-    print_table(("model", "threads", "engine", "seconds per second", "ratio to ours"), rows)
+    header = ("model", "threads", "engine", "seconds per second", "of the CPU")
+    print_table((*header, "ratio to ours", "of the CPU"), rows)
     print_table(("model", "engine", "seconds to the file of two words"), starts)
 
 

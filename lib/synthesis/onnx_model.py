@@ -32,6 +32,8 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _QUIET
+        # The other optimizations take longer at every start than they save in minutes of speech.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         self.session = onnxruntime.InferenceSession(
             directory / MODEL_FILE, options, providers=["CPUExecutionProvider"]
         )

@@ -55,3 +55,4 @@ def test_the_vocabulary_is_the_one_that_texts_are_written_with(pairs):
 
 def test_unknown_characters_are_left_out():
     assert CharacterTokenizer({"_": 0, "a": 1}, specials="_").encode("a9é") == [0, 1, 0]
+    assert CharacterTokenizer({"_": 0, "a": 1, " ": 2}, specials="_").encode(" a ") == [0, 1, 0]
