@@ -225,6 +225,8 @@ WRITE_WITHIN = {
     "lib/training/checkpoint.py": {"recover_checkpoints", "replace_checkpoints"},
     "lib/base_model/tiny.py": {"write_tiny_model"},
     "lib/dataset/assemble.py": {"_write_table"},
+    # Into memory.
+    "lib/talk/server.py": {"speak"},
     "lib/packs/onnx_file.py": {"_finish"},
     "lib/packs/pack.py": {"_write_documents"},
     "lib/packs/piper.py": {"write_piper_pack"},

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lib.commands import make_parser, run_command
+from lib.talk.catalogue import Voices
 from lib.talk.server import HOST, start_server
-from lib.talk.voices import Voices
 
 PORT = 7860
 

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Request, Response
 from lib.config.outcome import SPEEDS, SpeechSettings
 from lib.report.template import write_page
 from lib.synthesis.sound import Sound
-from lib.talk.voices import Voices
+from lib.talk.catalogue import Voices
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 from lib.base_model.tiny import write_tiny_model
 from lib.files import write_json
 from lib.packs.onnx_file import export_onnx
+from lib.talk.catalogue import Voices
 from lib.talk.server import start_server
-from lib.talk.voices import Voices
 from tests.fixtures.made_run import chromium
 
 __all__ = ["chromium"]

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from werkzeug.test import Client
 
+from lib.talk.catalogue import Voices
 from lib.talk.server import TalkApp, start_server
-from lib.talk.voices import Voices
 
 WHOLE = {"voice": "model", "speaker": "Anna", "text": "hello there"}
 
