@@ -143,7 +143,8 @@ def _list_speakers(
     hours = sum(map(sum, clips.values())) / 3600
     if clips:
         yield ""
-        yield f"{hours:.2f} hours of speech in all. Speakers without clips are those of the base."
+        others = "" if clips.keys() >= speakers.keys() else " The others are speakers of the base."
+        yield f"{hours:.2f} hours of speech in all.{others}"
 
 
 def _describe_terms(base: BaseModel | None, terms: Terms) -> Iterator[str]:
