@@ -6,7 +6,7 @@ CORES   ?= all
 PYTHON  ?= python3
 
 # As they were given: make would take `$5` for a variable, and the shell `a b` for two words.
-GIVEN := CONFIG PROFILE CORES TEXT SPEAKER OUT
+GIVEN := CONFIG PROFILE CORES TEXT SPEAKER OUT PORT
 $(foreach name,$(GIVEN),$(if $(filter command environment,$(origin $(name))),\
 	$(eval override $(name) := $$(value $(name)))))
 export $(GIVEN)
@@ -23,7 +23,7 @@ finished = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 	config/config.yaml "$$CONFIG") && { test -e "$$output/$(1)" || \
 	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
-.PHONY: help config setup demo say run dry-run test lint bench report tensorboard clean
+.PHONY: help config setup demo say talk run dry-run test lint bench report tensorboard clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,13 +36,16 @@ demo: setup  ## run everything on the embedded demo corpus and base model, on th
 	@$(BIN)/python -m lib.report.summary results/demo
 
 ifeq ($(origin CONFIG),file)
-say: CONFIG = config/demo.yaml
+say talk: CONFIG = config/demo.yaml
 endif
 say: setup  ## let the demo's voice (or that of CONFIG) say TEXT as SPEAKER, into OUT
 	@test -n "$$TEXT" || { echo 'say what? make say TEXT="hello there" SPEAKER=spk001' >&2; exit 2; }
 	@$(call finished,model) && $(BIN)/python -m lib.synthesis \
 		$${SPEAKER:+--speaker "$$SPEAKER"} --output "$${OUT:-speech.wav}" \
 		-- "$$output/model" "$$TEXT"
+
+talk: setup  ## talk with the demo's voice (or that of CONFIG) in the browser, at PORT
+	@$(call finished,model) && $(BIN)/python -m lib.talk "$$output" $${PORT:+--port "$$PORT"}
 
 config:
 	@test -f "$$CONFIG" || { echo "CONFIG=$$CONFIG: there is no such file" >&2; exit 2; }
@@ -64,7 +67,7 @@ lint: setup  ## check style of Python and workflow files
 	@$(BIN)/snakemake --lint --configfile config/demo.yaml
 
 bench: setup  ## measure and print the benchmark tables
-	@for b in data workflow_scale train_step; do $(BIN)/python -m benchmarks.$$b || exit 1; done
+	@for b in data workflow_scale train_step speech; do $(BIN)/python -m benchmarks.$$b || exit 1; done
 
 report: config setup  ## write Snakemake's own report of a finished run, beside the page with players
 	@$(call finished,report/report.html) && $(SNAKEMAKE) --report "$$output/report/workflow.html"

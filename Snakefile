@@ -1,12 +1,11 @@
 # From recordings with transcripts to a voice. Below <results>, configuration key `output`, are
-#   source/                     what was found in the user's source (read when the DAG is built)
-#   clips/{clip}.wav|.json      one converted clip, its measurements; measurements.tsv has them all
-#   embeddings/{shard}.parquet  speaker embeddings; a clip's shard follows from its id
-#   speakers/                   who speaks in which clip; review.html plays them
+#   source/ clips/              what was found in the user's source; {clip}.wav|.json of each clip
+#   embeddings/ speakers/       by shard, which follows from a clip's id; who speaks, review.html
 #   fetched_base/ text/         the base model as it was found; what is trained of every transcript
 #   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
 #   model/ samples/ report/     the voice, sentences spoken by it, plots and report
+#   onnx/ export/ speech/       the voice for other programs; texts that it reads out
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version
 
@@ -34,15 +33,16 @@ include: "workflow/rules/build_dataset.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/packs.smk"
 include: "workflow/rules/report.smk"
 
 
-# The voice, samples of every speaker and the report.
+# The voice, packs for other programs, texts read out, samples of every speaker and the report.
 rule all:
     default_target: True
     input:
-        "<results>/model",
-        "<results>/samples",
+        "<results>/export",
+        list_speech,
         "<results>/report/report.html",
         "<results>/speakers/review.html",
 

@@ -65,7 +65,9 @@ def test_commands_keys_and_paths_of_the_documents_exist(path):
     schema = read_schema("config")
     sections = tuple(f"{section}." for section in schema["properties"])
     for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?::[^`]*)?`", text):
-        is_file = name.endswith((".json", ".tsv", ".yaml", ".txt", ".parquet", ".py", ".md"))
+        is_file = name.endswith(
+            (".json", ".tsv", ".yaml", ".txt", ".parquet", ".py", ".md", ".wav")
+        )
         if name.startswith(sections) and not is_file:
             assert name in keys_of(schema), name
     for name in re.findall(r"`((?:lib|tests|tools|workflow|profiles|envs)/[\w/.-]*\w)/?`", text):

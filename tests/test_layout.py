@@ -31,10 +31,12 @@ ROOMS = {
     "vits": set(),
     "base_model": {"vits", "text", "corpus"},
     "training": {"vits", "base_model", "corpus"},
-    "synthesis": {"vits", "text", "base_model", "corpus"},
+    "synthesis": {"vits", "audio", "text", "base_model", "corpus"},
+    "packs": {"vits", "text", "base_model", "synthesis"},
     "evaluation": {"vits", "synthesis", "speakers", "text", "audio", "base_model", "corpus"},
     "report": {"vits", "audio", "text", "speakers", "dataset", "synthesis", "evaluation"},
     "review": {"report", "audio", "speakers", "corpus", "dataset"},
+    "talk": {"report", "synthesis", "base_model"},
 }
 SHARED = {
     "commands",
@@ -224,6 +226,12 @@ WRITE_WITHIN = {
     "lib/training/checkpoint.py": {"recover_checkpoints", "replace_checkpoints"},
     "lib/base_model/tiny.py": {"write_tiny_model"},
     "lib/dataset/assemble.py": {"_write_table"},
+    # Into memory.
+    "lib/talk/server.py": {"speak"},
+    "lib/packs/onnx_file.py": {"_finish"},
+    "lib/packs/pack.py": {"_write_documents"},
+    "lib/packs/piper.py": {"write_piper_pack"},
+    "lib/packs/sherpa.py": {"write_sherpa_pack"},
 }
 WRITE_THEMSELVES = {"lib/files.py"}
 

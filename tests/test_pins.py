@@ -107,10 +107,31 @@ USES = {
         "p = m(torch.zeros(1, 4, 2), torch.tensor([4]), torch.tensor([2]));"
         "assert p.sum() == 4 and p[0, 0, 0] == 1 and p[0, 3, 1] == 1"
     ),
+    "onnx": (
+        "import onnx; from onnx import helper as h; n = h.make_node('Relu', ['x'], ['y']);"
+        "i, o = (h.make_tensor_value_info(c, 1, [2]) for c in 'xy');"
+        "onnx.checker.check_model(h.make_model(h.make_graph([n], 'g', [i], [o])))"
+    ),
+    "onnxruntime": (
+        "import numpy as np, onnxruntime as r; from onnx import helper as h;"
+        "n = h.make_node('Relu', ['x'], ['y']);"
+        "i, o = (h.make_tensor_value_info(c, 1, [2]) for c in 'xy');"
+        "m = h.make_model(h.make_graph([n], 'g', [i], [o]), ir_version=8,"
+        " opset_imports=[h.make_opsetid('', 17)]);"
+        "s = r.InferenceSession(m.SerializeToString(), providers=['CPUExecutionProvider']);"
+        "assert s.run(None, {'x': np.array([-1, 2], np.float32)})[0].tolist() == [0, 2]"
+    ),
+    "sherpa-onnx": (
+        "import sherpa_onnx; assert not sherpa_onnx.OfflineTtsConfig().validate()"
+    ),
     "matplotlib": (
         "import io, matplotlib; matplotlib.use('svg'); import matplotlib.pyplot as plt;"
         "b = io.BytesIO(); plt.plot([1, 2]); plt.savefig(b, format='svg');"
         "assert b'<svg' in b.getvalue()"
+    ),
+    "Werkzeug": (
+        "from werkzeug.test import Client; from werkzeug.wrappers import Response;"
+        "assert Client(Response('a')).get('/').text == 'a'"
     ),
     "Jinja2": "import jinja2; assert jinja2.Template('{{ a }}').render(a=1) == '1'",
     "MarkupSafe": "from markupsafe import escape; assert escape('<') == '&lt;'",

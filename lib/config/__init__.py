@@ -10,7 +10,7 @@ from lib.config.audio import AudioSettings
 from lib.config.base_model import BaseModelSettings
 from lib.config.dataset import DatasetSettings
 from lib.config.keys import STRICT, Text
-from lib.config.outcome import EvaluationSettings, ExportSettings, SampleSettings
+from lib.config.outcome import EvaluationSettings, ExportSettings, SampleSettings, SpeechSettings
 from lib.config.source import SourceSettings
 from lib.config.speakers import SpeakerSettings
 from lib.config.text import TextSettings
@@ -38,3 +38,4 @@ class Config:
     export: ExportSettings = field(default_factory=ExportSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     samples: SampleSettings = field(default_factory=SampleSettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)

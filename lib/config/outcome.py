@@ -1,9 +1,17 @@
-"""Sections `export`, `evaluation` and `samples`: what is made of a training."""
+"""Sections `export`, `evaluation`, `samples` and `speech`: what is made of a training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from lib.config.keys import STRICT, Text, bounds
+from lib.config.keys import EXPERT, STRICT, InSchema, SingleCharacter, Text, bounds
+
+FileName = Annotated[str, InSchema({"pattern": r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"})]
+
+Seconds = Annotated[float, bounds(ge=0, le=60)]
+Noise = Annotated[float, bounds(ge=0, le=2)] | None
+SPEEDS = (0.25, 4.0)
+"""Slowest and fastest speech that is asked for, as multiples of the voice's own."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,25 @@ class ExportSettings:
     The score is the loss on held-out clips (mel, KL and duration by their weights), nine tenths of
     it the mel loss: how near the sound is, not how clear the speech. Listen to milestones as well.
     """
+    name: FileName = "voice"
+    """Name of the packs for other programs, results/export/NAME and NAME.tar.bz2."""
+    formats: tuple[Literal["piper", "original"], ...] = ()
+    """Packs beside that for sherpa-onnx: piper, original (G_*.pth of original VITS and MMS).
+
+    Piper takes letters with accents apart: a voice that knows them as single letters is refused.
+    """
+    half_precision: bool = False
+    """Whether weights of the packs are stored with 16 bits, which halves the files.
+
+    The pack's README.md states the difference.
+    """
+    licence: Text | None = None
+    """Licence of the recordings, for the model card.
+
+    A voice that was fine-tuned from MMS-TTS is CC BY-NC 4.0, whatever is said here.
+    """
+    consent: Text | None = None
+    """What the speakers have agreed to, for the model card."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +75,48 @@ class SampleSettings:
     """Sentences that every speaker says; none takes some of the validation split."""
     count: Annotated[int, bounds(ge=1)] = 3
     """How many sentences, where they come from the validation split."""
+
+
+@dataclass(frozen=True)
+class SpeechSettings:
+    """Texts that are read out, and how."""
+
+    __pydantic_config__ = STRICT
+
+    texts: Text | None = None
+    """Table of texts that are read out into results/speech; null reads nothing.
+
+    Columns id and text, if you like also speaker and speed. It may be the table of your recordings:
+    what is read out are its rows without a recording.
+    """
+    format: Literal["webm", "mp3", "flac", "wav"] = "webm"
+    """Format of the files of speech."""
+    speaker: Text | None = None
+    """Speaker, by id or name, where the table names none; null takes the first."""
+    speed: Annotated[float, bounds(ge=SPEEDS[0], le=SPEEDS[1])] = 1.0
+    """Speed of the speech as a multiple of the voice's own, where the table has none."""
+    noise: Noise = None
+    """Variation of the sound; null takes the voice's own, 0.667 for MMS-TTS.
+
+    Less is plainer, 0 has none.
+    """
+    duration_noise: Noise = None
+    """Variation of the rhythm; null takes the voice's own, 0.8 for MMS-TTS.
+
+    It has no effect on a voice with deterministic durations.
+    """
+    seed: Annotated[int, bounds(ge=0)] = 0
+    """Seed of both variations; the same seed gives the same speech."""
+    sentence_pause: Seconds = 0.4
+    """Seconds of silence after a sentence."""
+    clause_pause: Seconds = 0.2
+    """Seconds of silence after a part of a sentence that is too long to be spoken at once."""
+    line_pause: Seconds = 0.8
+    """Seconds of silence after the end of a line."""
+    pauses: Mapping[SingleCharacter, Seconds] = field(default_factory=dict)
+    """Seconds of silence after a mark where the text is divided at it, like {"?": 0.6}."""
+    max_tokens: Annotated[int, EXPERT, bounds(ge=20, le=4000)] = 400
+    """Tokens, two for each character, above which a sentence is divided.
+
+    Speech gets worse when it is much longer than the clips of the training.
+    """

@@ -155,7 +155,7 @@ def synthesize_sentences(
     for sentence in sentences:
         speech[sentence.clip] = path = folder / f"{sentence.clip}.wav"
         waveform = synthesizer.synthesize(sentence.text, sentence.speaker, SEED)
-        write_wav(path, _to_int16(waveform.numpy()), synthesizer.sample_rate)
+        write_wav(path, _to_int16(waveform), synthesizer.sample_rate)
     return speech
 
 

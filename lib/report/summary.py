@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lib.files import read_json
 from lib.report.tables import require_files
@@ -19,7 +20,7 @@ _MEANINGS = {
 
 
 def describe_results(results: Path) -> str:
-    """Return where everything is, the time of every stage, and a command that speaks.
+    """Return where everything is, the time of every stage, and commands that speak.
 
     Raises
     ------
@@ -29,6 +30,7 @@ def describe_results(results: Path) -> str:
     places = {
         "model": results / "model",
         "samples": results / "samples",
+        "packs": results / "export",
         "TensorBoard": results / "tensorboard",
         "report": results / "report/report.html",
         "speakers": results / "speakers/review.html",
@@ -38,6 +40,10 @@ def describe_results(results: Path) -> str:
     lines += [f"  {name:<12} {path}" for name, path in places.items()]
     lines += ["", *describe_intelligibility(results), "Time:"]
     lines += [f"  {stage.name:<20} {stage.seconds:7.1f} s" for stage in read_stages(results)]
+    if pack := find_pack(results):
+        lines += ["", "Let other programs speak with it, here sherpa-onnx:"]
+        lines += [f"  {sherpa_command(results, pack)}"]
+        lines += [f"  In Python, on a phone, with a screen reader: {pack / 'README.md'}"]
     lines += ["", "Let it speak:", f"  {speaking_command(results)}", ""]
     return "\n".join(lines)
 
@@ -64,10 +70,28 @@ def describe_intelligibility(results: Path) -> list[str]:
     return [*lines, ""]
 
 
+def find_pack(results: Path) -> Path | None:
+    """Return the folder of the pack for sherpa-onnx; None if there is none."""
+    return next((path.parent for path in sorted(results.glob("export/*/tokens.txt"))), None)
+
+
+def sherpa_command(results: Path, pack: Path) -> str:
+    """Return a shell command by which sherpa-onnx says what `speaking_command` says."""
+    (_, entry), text = _choose_speech(results)
+    files = [f"--vits-model={pack / 'model.onnx'}", f"--vits-tokens={pack / 'tokens.txt'}"]
+    speaker = [f"--sid={entry['index']}", "--output-filename=hello.wav"]
+    return shlex.join(["sherpa-onnx-offline-tts", *files, *speaker, text])
+
+
+def _choose_speech(results: Path) -> tuple[tuple[str, dict[str, Any]], str]:
+    """Return the first speaker with its entry, and the first sample's sentence."""
+    speaker = next(iter(read_json(results / "model/speakers.json").items()))
+    return speaker, next(iter(read_json(results / "samples/texts.json").values()))
+
+
 def speaking_command(results: Path) -> str:
     """Return a shell command that says the first sample's sentence as the first speaker."""
-    speaker = next(iter(read_json(results / "model/speakers.json")))
-    text = next(iter(read_json(results / "samples/texts.json").values()))
+    (speaker, _), text = _choose_speech(results)
     command = [_python(), "-m", "lib.synthesis", str(results / "model"), text]
     return shlex.join([*command, "--speaker", speaker, "--output", "hello.wav"])
 

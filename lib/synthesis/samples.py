@@ -8,8 +8,8 @@ import soundfile
 
 from lib.corpus.saved_dataset import read_split
 from lib.files import atomic_directory, write_json
+from lib.synthesis.sound import Sound
 from lib.synthesis.synthesizer import SEED, Synthesizer
-from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,10 @@ def synthesize_samples(
             folder = directory / speaker
             folder.mkdir()
             for number, ids in enumerate(sentences.values(), 1):
-                waveform = synthesize(synthesizer.model, ids, synthesizer.row(speaker), SEED)
+                row = synthesizer.row(speaker)
+                waveform = synthesizer.model.generate(ids, row, Sound(seed=SEED))
                 path = folder / f"{number:02d}.wav"
-                soundfile.write(path, waveform.numpy(), synthesizer.sample_rate, subtype="PCM_16")
+                soundfile.write(path, waveform, synthesizer.sample_rate, subtype="PCM_16")
         write_json(directory / "texts.json", {f"{n:02d}": t for n, t in enumerate(sentences, 1)})
     logger.info("%d sentences of %d speakers", len(sentences), len(speakers))
 

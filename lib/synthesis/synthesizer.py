@@ -1,27 +1,61 @@
 """A trained voice, loaded to synthesize texts."""
 
+import hashlib
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import torch
-from transformers import VitsModel, VitsTokenizer
+import numpy as np
 
-from lib.base_model.record import read_speakers
+from lib.config.outcome import SpeechSettings
+from lib.files import read_json
+from lib.logs import hide_loading_bars
+from lib.synthesis.division import divide_text
+from lib.synthesis.sound import Sound, SpeechModel
+from lib.synthesis.tokens import CharacterTokenizer
 from lib.text.frontend import TextFrontend
-from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
 
 SEED = 0
+MODEL_FILE = "model.onnx"
+SPEAKERS_FILE = "speakers.json"
+EXPORT_FILE = "export.json"
+ONNX_FOLDER = "onnx"
+WEIGHTS_FILE = "model.safetensors"
+_SHOWN = 80  # characters of a text in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What the model speaks at once, and the silence after it."""
+
+    ids: tuple[int, ...]
+    pause: float
+    """Seconds."""
+
+
+@dataclass(slots=True)
+class PlannedSpeech:
+    """A text as the voice speaks it."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """Letters and digits that are left out, in order."""
 
 
 class Synthesizer:
-    """A trained voice, loaded by plain transformers.
+    """A trained voice: text, tokenizer and speakers, and a model that torch or onnxruntime runs.
 
     Parameters
     ----------
     directory
-        Folder of the voice, like ``results/model``.
+        Folder of the voice. With ``model.onnx`` in it, as in ``results/onnx``, onnxruntime runs it
+        and torch is not imported; otherwise, as with ``results/model``, transformers runs it.
+    threads
+        CPU threads of onnxruntime; 0 takes one for every core.
 
     Raises
     ------
@@ -29,21 +63,18 @@ class Synthesizer:
         If the folder has no model.
     """
 
-    def __init__(self, directory: Path) -> None:
-        if not (directory / "config.json").is_file():
-            raise ValueError(f"{directory} holds no model; expected the folder model/ of a run")
-        self.model = VitsModel.from_pretrained(directory, dtype=torch.float32).eval()
-        self.tokenizer = VitsTokenizer.from_pretrained(directory)
-        self.speakers = read_speakers(directory)
+    def __init__(self, directory: Path, threads: int = 0) -> None:
+        self.model, self.speakers = _load(directory, threads)
+        self.tokenizer = CharacterTokenizer.read(directory)
         self.frontend = TextFrontend.read(directory)
 
     @property
     def sample_rate(self) -> int:
         """Sample rate of the speech in Hz."""
-        return self.model.config.sampling_rate
+        return self.model.sample_rate
 
-    def row(self, speaker: str) -> int:
-        """Return the row of a speaker in the speaker table, by id or by name.
+    def row(self, speaker: str | None) -> int:
+        """Return the row of a speaker in the speaker table, by id or by name; None is the first.
 
         Raises
         ------
@@ -51,7 +82,7 @@ class Synthesizer:
             If there is no such speaker; the message has the known ones.
         """
         for key, entry in self.speakers.items():
-            if speaker in (key, entry["name"]):
+            if speaker in (None, key, entry["name"]):
                 return entry["index"]
         known = ", ".join(f"{key} ({entry['name']})" for key, entry in self.speakers.items())
         raise ValueError(f"no speaker '{speaker}'; there are: {known}")
@@ -64,21 +95,117 @@ class Synthesizer:
         ValueError
             If nothing of the text is in the vocabulary.
         """
-        vocabulary = self.tokenizer.get_vocab()
-        written, lost = self.frontend.write(text, vocabulary, self.tokenizer.normalize)
+        written, lost = self._write(text)
         if not written:
-            raise ValueError(f"no character of {text!r} is in the voice's vocabulary")
-        if lost:
-            unknown = ", ".join(sorted(set(lost)))
-            logger.warning("The voice does not know %s and leaves it out of: %s", unknown, text)
-        return self.tokenizer(written).input_ids
+            raise ValueError(_nothing_known(text))
+        _tell_unknown(lost, text)
+        return self.tokenizer.encode(written)
 
-    def synthesize(self, text: str, speaker: str, seed: int = SEED) -> torch.Tensor:
-        """Synthesize a text and return the waveform, ``(samples,)`` float.
+    def plan(self, text: str, settings: SpeechSettings | None = None) -> PlannedSpeech:
+        """Divide a text of any length into what the model speaks at once.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the text is in the vocabulary.
+        """
+        planned = PlannedSpeech()
+        unknown: dict[str, None] = {}
+        settings = settings or SpeechSettings()
+        for part, pause in divide_text(text, self._count, settings, self.frontend.numbers):
+            written, lost = self._write(part)
+            unknown |= dict.fromkeys(lost)
+            if ids := self.tokenizer.encode(written):
+                planned.utterances.append(Utterance(tuple(ids), pause))
+        if not planned.utterances:
+            raise ValueError(_nothing_known(text))
+        planned.unknown = list(unknown)
+        _tell_unknown(planned.unknown, text)
+        return planned
+
+    def synthesize(self, text: str, speaker: str, seed: int = SEED) -> np.ndarray:
+        """Synthesize a sentence at once and return the waveform, ``(samples,)`` float32.
 
         Raises
         ------
         ValueError
             If there is no such speaker, or nothing of the text is in the vocabulary.
         """
-        return synthesize(self.model, self.encode(text), self.row(speaker), seed)
+        return self.model.generate(self.encode(text), self.row(speaker), Sound(seed=seed))
+
+    def stream(self, planned: PlannedSpeech, row: int, sound: Sound) -> Iterator[np.ndarray]:
+        """Yield speech and the silences between, each ``(samples,)`` float32.
+
+        Parameters
+        ----------
+        row
+            Row of the speaker table.
+        """
+        last = len(planned.utterances) - 1
+        for number, utterance in enumerate(planned.utterances):
+            yield self.model.generate(list(utterance.ids), row, sound)
+            if number < last:
+                yield np.zeros(round(utterance.pause * self.sample_rate), np.float32)
+
+    def _count(self, text: str) -> int:
+        return len(self.tokenizer.encode(self._write(text)[0]))
+
+    def _write(self, text: str) -> tuple[str, str]:
+        tokenizer = self.tokenizer
+        return self.frontend.write(text, tokenizer.vocabulary, tokenizer.lowercase)
+
+
+def find_fastest(directory: Path) -> Path:
+    """Return the folder of the same voice as an ONNX file, if there is one beside a model.
+
+    A model is ``results/model``, its ONNX file is in ``results/onnx``. What was exported from other
+    weights is passed over.
+    """
+    exported = directory.absolute().parent / ONNX_FOLDER
+    weights = directory / WEIGHTS_FILE
+    if (directory / MODEL_FILE).is_file() or not (exported / EXPORT_FILE).is_file():
+        return directory
+    if not weights.is_file() or read_json(exported / EXPORT_FILE)["weights"] != digest_file(
+        weights
+    ):
+        logger.info("%s is of other weights than %s, which torch runs", exported, directory)
+        return directory
+    return exported
+
+
+def digest_file(path: Path) -> str:
+    """Return a digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def _load(directory: Path, threads: int) -> tuple[SpeechModel, dict[str, dict[str, Any]]]:
+    if (directory / MODEL_FILE).is_file():
+        from lib.synthesis.onnx_model import OnnxModel
+
+        return OnnxModel(directory, threads), read_json(directory / SPEAKERS_FILE)
+    if not (directory / "config.json").is_file():
+        raise ValueError(f"{directory} holds no model; expected the folder model/ of a run")
+    from lib.base_model.record import read_speakers
+    from lib.synthesis.torch_model import TorchModel
+
+    hide_loading_bars()
+    model = TorchModel(directory)
+    unnamed = {str(row): {"index": row, "name": str(row)} for row in range(model.num_speakers)}
+    return model, read_speakers(directory) or unnamed
+
+
+def _nothing_known(text: str) -> str:
+    return f"no character of {_shorten(text)!r} is in the voice's vocabulary"
+
+
+def _tell_unknown(lost: str | list[str], text: str) -> None:
+    if lost:
+        unknown = ", ".join(sorted(set(lost)))
+        logger.warning(
+            "The voice does not know %s and leaves it out of: %s", unknown, _shorten(text)
+        )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -113,8 +113,9 @@ def generator_from_original(
     model = VitsModel(_config_from_original(hyperparameters, vocab_size))
     layout = model.state_dict()
     converted: dict[str, Tensor] = {}
+    stochastic = model.config.use_stochastic_duration_prediction
     for key, value in state.items():
-        name = _generator_name(key)
+        name = _generator_name(key, stochastic)
         if name.endswith("weight_g"):
             direction = state[key[:-1] + "v"]
             plain = name.removesuffix("_g")
@@ -138,9 +139,12 @@ def generator_from_original(
     return model.eval()
 
 
-def _generator_name(key: str) -> str:
+def _generator_name(key: str, stochastic: bool) -> str:
     for pattern, replacement in _GENERATOR_RULES:
         key = re.sub(pattern, replacement, key)
+    if not stochastic:
+        # The predictor of one duration a token has another layer of that name.
+        key = key.replace("duration_predictor.conv_proj.", "duration_predictor.proj.")
     # The original counts the flips between coupling layers as layers, transformers does not.
     match = _FLOW_INDEX.match(key)
     if match:

@@ -13,6 +13,7 @@ from lib.base_model.discriminator import save_discriminator
 from lib.base_model.fetch import FetchedBase
 from lib.base_model.hub import BaseModelError
 from lib.base_model.tiny import write_tiny_model
+from lib.packs.original import discriminator_to_original
 from lib.text.planned import read_planned_texts
 from lib.vits.discriminator import Discriminator, DiscriminatorSettings, initialise_discriminator
 from tests.base_model.fake_hub import serve
@@ -20,7 +21,6 @@ from tests.base_model.test_hub import ask
 from tests.fixtures.base_model import prepare_base
 from tests.vits.test_convert import (
     HYPERPARAMETERS,
-    original_discriminator_state,
     original_state,
 )
 
@@ -55,7 +55,7 @@ def write_original(directory: Path, hyperparameters: dict | None = None) -> Path
 def write_discriminator(path: Path, channels: int = 2) -> Discriminator:
     """A true-format ``D_*.pth``."""
     discriminator = initialise_discriminator(DiscriminatorSettings(base_channels=channels), 9)
-    state = original_discriminator_state(discriminator)
+    state = discriminator_to_original(discriminator.state_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
     saved = {"model": state, "iteration": 100_000, "optimizer": {}, "learning_rate": 1e-4}
     torch.save(saved, path)

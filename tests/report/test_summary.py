@@ -8,8 +8,12 @@ import soundfile
 
 from lib.base_model.tiny import write_tiny_model
 from lib.files import write_json
+from lib.packs.card import Terms, TrainingRecord
+from lib.packs.onnx_file import export_onnx
+from lib.packs.pack import pack_voice
 from lib.report import summary
 from lib.report.summary import describe_results, speaking_command
+from tests.packs.sherpa import load_pack, speak
 
 ROOT = Path(summary.__file__).resolve().parents[2]
 
@@ -22,6 +26,7 @@ def results(tmp_path) -> Path:
     write_json(folder / "model/speakers.json", {"spk007": {"index": 0, "name": "Anna"}})
     write_json(folder / "samples/texts.json", {"01": 'it\'s a "fine" $day'})
     (folder / "tensorboard").mkdir()
+    (folder / "export").mkdir()
     (folder / "report").mkdir()
     (folder / "report/report.html").write_text("page")
     (folder / "speakers").mkdir()
@@ -46,8 +51,27 @@ def test_it_says_where_everything_is(results, capsys):
     summary.main([str(results)])
     printed = capsys.readouterr().out
     pages = ("report/report.html", "speakers/review.html")
-    for place in ("model", "samples", "tensorboard", *pages):
+    for place in ("model", "samples", "export", "tensorboard", *pages):
         assert str(results / place) in printed
+
+
+def test_it_says_how_sherpa_speaks_the_pack(results, tmp_path):
+    assert "sherpa-onnx" not in describe_results(results)
+    export_onnx(results / "model", results / "onnx", "eng")
+    record, terms = TrainingRecord(), Terms()
+    (results / "export").rmdir()
+    pack_voice(
+        results / "onnx", results / "model", "anna", "eng", [], record, terms, results / "export"
+    )
+    told = [x.strip() for x in describe_results(results).splitlines() if "offline-tts" in x]
+    program, *options, text = shlex.split(told[0])
+    given = dict(option.removeprefix("--").split("=", 1) for option in options)
+    assert program == "sherpa-onnx-offline-tts" and text == 'it\'s a "fine" $day'
+    assert given["sid"] == "0" and given["output-filename"] == "hello.wav"
+    pack = Path(given["vits-model"]).parent
+    assert Path(given["vits-tokens"]) == pack / "tokens.txt"
+    assert f"{pack / 'README.md'}" in describe_results(results)
+    assert speak(load_pack(pack), text).size > 1000
 
 
 def test_an_unfinished_run_is_refused(results):

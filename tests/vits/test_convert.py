@@ -7,7 +7,6 @@ import torch
 from transformers import VitsConfig, VitsModel
 
 from lib.vits.convert import _config_from_original, generator_from_original
-from lib.vits.discriminator import Discriminator
 
 HYPERPARAMETERS = {
     "model": {
@@ -26,17 +25,6 @@ HYPERPARAMETERS = {
     },
     "data": {"filter_length": 1024, "sampling_rate": 16_000, "n_speakers": 0, "add_blank": True},
 }
-
-
-def original_discriminator_state(discriminator: Discriminator) -> dict[str, torch.Tensor]:
-    """Write a discriminator in the names and shapes of original VITS."""
-    converted = {}
-    for key, value in discriminator.state_dict().items():
-        key = key.replace("parametrizations.weight.original0", "weight_g")
-        key = key.replace("parametrizations.weight.original1", "weight_v")
-        of_period = not key.startswith("discriminators.0.") and not key.endswith("bias")
-        converted[key] = value.unsqueeze(-1) if of_period else value
-    return converted
 
 
 def original_state(model: VitsModel) -> dict[str, torch.Tensor]:

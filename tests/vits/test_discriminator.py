@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from lib.packs.original import discriminator_to_original
 from lib.vits.convert import discriminator_from_original
 from lib.vits.discriminator import (
     Discriminator,
     DiscriminatorSettings,
     initialise_discriminator,
 )
-from tests.vits.test_convert import original_discriminator_state
 
 
 def test_full_size_has_the_parameters_of_the_original():
@@ -24,7 +24,7 @@ def test_output_equals_that_of_the_original_two_dimensional_layout(discriminator
     torch.manual_seed(0)
     waveform = torch.randn(2, 1, 1000)
     output = discriminator(waveform)
-    state = original_discriminator_state(discriminator)
+    state = discriminator_to_original(discriminator.state_dict())
     for number, period in enumerate((2, 3, 5, 7, 11), start=1):
         x = waveform
         if 1000 % period:
@@ -45,7 +45,7 @@ def test_output_equals_that_of_the_original_two_dimensional_layout(discriminator
 
 
 def test_original_weights_convert_to_the_same_discriminator(discriminator, tmp_path):
-    state = original_discriminator_state(discriminator)
+    state = discriminator_to_original(discriminator.state_dict())
     assert state["discriminators.1.convs.0.weight_v"].shape == (4, 1, 5, 1)
     assert state["discriminators.0.convs.0.weight_v"].shape == (2, 1, 15)
     saved = {"model": state, "iteration": 1, "optimizer": {}, "learning_rate": 1e-4}

@@ -27,6 +27,7 @@ from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
 from lib.config.validate import complete_settings, parse_texts
 from lib.speakers.overrides_file import check_overrides, read_overrides
+from lib.synthesis.text_table import check_text_table
 from lib.text.script import check_script
 from lib.base_model.hub import (
     check_base_model,
@@ -99,6 +100,7 @@ try:
         config["speakers"]["overrides"],
     )
     if workflow.is_main_process:
+        check_text_table(config["speech"]["texts"])
         check_base()
 except ValueError as error:
     raise WorkflowError(str(error))

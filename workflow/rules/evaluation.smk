@@ -10,6 +10,12 @@ PRODUCES  <results>/quality/{what}.json for the recordings, before and after the
 MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
 
 
+def list_quality(wildcards):
+    """Figures of the voice; none if nothing is measured."""
+    measured = MEASURED if config["evaluation"]["clips"] else []
+    return [f"<results>/quality/{what}.json" for what in measured]
+
+
 rule measure_quality:
     input:
         model=lambda wildcards: MEASURED[wildcards.what],

@@ -114,9 +114,7 @@ rule write_report:
         base_model="<results>/base_model",
         training="<results>/training.json",
         samples="<results>/samples",
-        quality=expand(
-            "<results>/quality/{what}.json", what=MEASURED if config["evaluation"]["clips"] else []
-        ),
+        quality=list_quality,
         figures=expand("<results>/report/{part}", part=["voices", "training", "corpus", "speakers"]),
     output:
         report(
