@@ -17,6 +17,7 @@ from lib.base_model.record import read_speakers
 from lib.evaluation.times import Interval, Times, find_silence, locate_text
 from lib.files import atomic_directory, atomic_path, read_json, write_json
 from lib.mms import HOP_LENGTH, SAMPLE_RATE
+from lib.synthesis.tokens import CharacterTokenizer
 from lib.text.frontend import TextFrontend
 from lib.vits.clips import TrainingClip
 from lib.vits.score import score_clips
@@ -53,24 +54,25 @@ def write_times(
     torch.set_num_threads(threads)
     voice = VitsModel.from_pretrained(model, dtype=torch.float32).eval()
     tokenizer = VitsTokenizer.from_pretrained(model)
+    characters = CharacterTokenizer.read(model)
     rows = {speaker: entry["index"] for speaker, entry in read_speakers(model).items()}
     written = 0
     with atomic_directory(output) as directory:
         for split in _SPLITS:
             clips = load_clips(dataset / split, tokenizer, rows)
-            for name, times in _align(voice, tokenizer, clips):
+            for name, times in _align(voice, characters, clips):
                 write_formats(times, directory / "clips" / name)
                 written += 1
         if samples:
             spoken = _read_samples(samples, TextFrontend.read(model), tokenizer, rows)
-            for name, times in _align(voice, tokenizer, spoken):
+            for name, times in _align(voice, characters, spoken):
                 write_formats(times, directory / "samples" / name)
                 written += 1
     logger.info("Times of %d recordings and sentences", written)
 
 
 def _align(
-    model: VitsModel, tokenizer: VitsTokenizer, clips: Sequence[TrainingClip]
+    model: VitsModel, characters: CharacterTokenizer, clips: Sequence[TrainingClip]
 ) -> Iterator[tuple[str, Times]]:
     """Yield the ids of clips and their times."""
     scores = score_clips(model, clips, Spectrogram())
@@ -81,11 +83,10 @@ def _align(
         yield (
             clip.id,
             locate_text(
-                "".join(tokenizer.convert_ids_to_tokens(_characters(clip.input_ids, tokenizer))),
+                characters.divide(clip.text),
                 score.durations,
                 find_silence(clip.audio, HOP_LENGTH),
                 HOP_LENGTH / SAMPLE_RATE,
-                tokenizer.add_blank,
             ),
         )
 
@@ -98,11 +99,6 @@ def write_formats(times: Times, path: Path) -> None:
         temporary.write_text(format_srt(times.words), "utf-8")
     with atomic_path(path.with_name(f"{path.name}.TextGrid")) as temporary:
         write_textgrid(times, temporary)
-
-
-def _characters(input_ids: np.ndarray, tokenizer: VitsTokenizer) -> list[int]:
-    """Return the ids of a text without the blanks; a letter may have the blank's id."""
-    return (input_ids[1::2] if tokenizer.add_blank else input_ids).tolist()
 
 
 def _read_samples(

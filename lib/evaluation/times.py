@@ -60,55 +60,47 @@ def find_silence(audio: np.ndarray, hop_length: int) -> np.ndarray:
 
 
 def locate_text(
-    text: str,
-    durations: Sequence[int],
-    silent: np.ndarray,
-    frame_seconds: float,
-    blanks: bool = True,
+    tokens: Sequence[str], durations: Sequence[int], silent: np.ndarray, frame_seconds: float
 ) -> Times:
     """Locate the words and letters of a text.
 
     Parameters
     ----------
-    text
-        As it was trained, with a token for each character.
+    tokens
+        Character of every token of the text, from `CharacterTokenizer.divide`; that of a blank is
+        empty. The blank before a letter is part of it.
     durations
         Frames of every token.
     silent
         ``(frames,)`` bool, from `find_silence`.
     frame_seconds
         Seconds of a frame.
-    blanks
-        Whether there is a blank before, between and after the characters. The one before a letter
-        is part of it.
 
     Raises
     ------
     ValueError
-        If the text has another number of characters than there are tokens for, or there are not as
-        many frames as tokens have.
+        If there are not as many durations as tokens, or not as many frames as tokens have.
     """
-    expected = 2 * len(text) + 1 if blanks else len(text)
-    if len(durations) != expected:
-        raise ValueError(
-            f"{len(durations)} tokens for {text!r}; expected {expected}: a character of it is not "
-            "in the vocabulary"
-        )
-    ends = np.cumsum(durations)
-    if ends[-1] != len(silent):
-        raise ValueError(f"the tokens of {text!r} have {ends[-1]} frames, not {len(silent)}")
+    places = [place for place, character in enumerate(tokens) if character]
+    text = "".join(tokens)
+    if len(durations) != len(tokens):
+        raise ValueError(f"{len(durations)} durations for the {len(tokens)} tokens of {text!r}")
+    if np.sum(durations) != len(silent):
+        frames = np.sum(durations)
+        raise ValueError(f"the tokens of {text!r} have {frames} frames, not {len(silent)}")
+    ends = np.cumsum(durations, dtype=np.int64)
     starts = ends - durations
-    letter, step = (1, 2) if blanks else (0, 1)
-    own_starts, own_ends = starts[letter::step], ends[letter::step]
-    with_blank = starts[: 2 * len(text) : 2] if blanks else own_starts
+    own_starts, own_ends = starts[places], ends[places]
+    # A blank has a single letter after it, but for the last.
+    with_blank = np.concatenate([[0], own_ends])[: len(places)]
 
     def seconds(frame: int) -> float:
         return round(float(frame) * frame_seconds, 3)
 
-    places = list(find_words(text))
-    bounds = _bound_words(places, own_starts, own_ends, silent)
+    words_at = list(find_words(text))
+    bounds = _bound_words(words_at, own_starts, own_ends, silent)
     words, letters = [], []
-    for (begin, end), (first, last) in zip(places, bounds, strict=True):
+    for (begin, end), (first, last) in zip(words_at, bounds, strict=True):
         words.append(Interval(seconds(first), seconds(last), text[begin:end]))
         edges = [first, *np.clip(with_blank[begin + 1 : end], first, last), last]
         letters += [

@@ -59,23 +59,28 @@ class CharacterTokenizer:
             Text that a `TextFrontend` wrote with characters of the vocabulary.
         """
         known = self.vocabulary
+        return [known[character] if character else 0 for character in self.divide(written)]
+
+    def divide(self, written: str) -> list[str]:
+        """Return the character of every token of a text; that of a blank is empty."""
+        known = self.vocabulary
         if self.lowercase:
             lowered = "".join(c if c in known else c.lower() for c in written)
             if self.language == "ron":
                 lowered = lowered.replace("ț", "ţ")
             written = "".join(c for c in lowered if c in known).strip()
         pattern = "|".join(map(re.escape, self.specials))
-        ids: list[int] = []
+        tokens: list[str] = []
         for part in re.split(f"({pattern})", written) if pattern else [written]:
             if part in self.specials:
-                ids.append(known[part])
+                tokens.append(part)
             elif part:
-                ids += self._intersperse([known[c] for c in part])
-        return ids
+                tokens += self._intersperse(list(part))
+        return tokens
 
-    def _intersperse(self, ids: list[int]) -> list[int]:
+    def _intersperse(self, characters: list[str]) -> list[str]:
         if not self.add_blank:
-            return ids
-        blanks = [0] * (2 * len(ids) + 1)
-        blanks[1::2] = ids
+            return characters
+        blanks = [""] * (2 * len(characters) + 1)
+        blanks[1::2] = characters
         return blanks

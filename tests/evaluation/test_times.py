@@ -14,8 +14,14 @@ from lib.evaluation.__main__ import main
 from lib.evaluation.time_files import format_srt, write_times
 from lib.evaluation.times import Interval, find_silence, find_words, locate_text
 from lib.files import write_json
+from lib.synthesis.tokens import CharacterTokenizer
 
 LOUD = np.zeros(100, dtype=bool)
+
+
+def divide(text):
+    """The tokens of a text: a blank before, between and after its characters."""
+    return ["", *(token for character in text for token in (character, ""))]
 
 
 def places(intervals):
@@ -24,7 +30,7 @@ def places(intervals):
 
 def test_words_meet_at_the_space_where_nobody_pauses():
     # Tokens: blank a blank b blank space blank c blank, a frame each but the space with two.
-    times = locate_text("ab c", [1, 1, 1, 1, 1, 2, 1, 1, 1], LOUD[:10], 0.1)
+    times = locate_text(divide("ab c"), [1, 1, 1, 1, 1, 2, 1, 1, 1], LOUD[:10], 0.1)
     # The space's own frames are 5 and 6.
     assert places(times.words) == [("ab", 0.0, 0.5), ("c", 0.5, 1.0)]
     # The blank before b is part of b.
@@ -36,24 +42,24 @@ def test_a_pause_parts_words_where_its_silence_is():
     durations = [1, 1, 1, 1, 1, 20, 1, 1, 1]
     silent = np.zeros(28, dtype=bool)
     silent[8:22] = True
-    words = places(locate_text("ab c", durations, silent, 0.1).words)
+    words = places(locate_text(divide("ab c"), durations, silent, 0.1).words)
     assert words == [("ab", 0.0, 0.8), ("c", 2.2, 2.8)]
     # Five silent frames are a plosive's.
     silent[13:] = False
-    words = places(locate_text("ab c", durations, silent, 0.1).words)
+    words = places(locate_text(divide("ab c"), durations, silent, 0.1).words)
     assert words == [("ab", 0.0, 0.5), ("c", 0.5, 2.8)]
 
 
 def test_silence_at_both_ends_is_no_part_of_a_word():
     silent = np.zeros(20, dtype=bool)
     silent[:3] = silent[18:] = True
-    times = locate_text("ab", [3, 2, 2, 5, 8], silent, 0.1)
+    times = locate_text(divide("ab"), [3, 2, 2, 5, 8], silent, 0.1)
     assert places(times.words) == [("ab", 0.3, 1.8)]
     assert places(times.letters) == [("a", 0.3, 0.5), ("b", 0.5, 1.8)]
 
 
 def test_a_model_without_blanks_has_a_token_a_letter():
-    times = locate_text("ab c", [2, 3, 1, 4], LOUD[:10], 0.1, blanks=False)
+    times = locate_text(list("ab c"), [2, 3, 1, 4], LOUD[:10], 0.1)
     assert places(times.words) == [("ab", 0.0, 0.5), ("c", 0.5, 1.0)]
     assert places(times.letters)[:2] == [("a", 0.0, 0.2), ("b", 0.2, 0.5)]
 
@@ -72,11 +78,20 @@ def test_words_are_letters_and_what_joins_them(text, words):
     assert [text[begin:end] for begin, end in find_words(text)] == words
 
 
+def test_a_letter_without_blanks_of_its_own_has_a_place_too():
+    # As in MMS vocabularies: k is the padding, at which texts are divided.
+    tokens = CharacterTokenizer({"k": 0, "a": 1, " ": 2}, specials=("k",)).divide("kak k")
+    assert tokens == ["k", "", "a", "", "k", "", " ", "", "k"]
+    times = locate_text(tokens, [2, 1, 1, 1, 1, 1, 1, 1, 1], LOUD[:10], 0.1)
+    assert places(times.words) == [("kak", 0.0, 0.7), ("k", 0.7, 1.0)]
+    assert places(times.letters)[:3] == [("k", 0.0, 0.2), ("a", 0.2, 0.4), ("k", 0.4, 0.7)]
+
+
 def test_other_numbers_of_tokens_and_frames_are_refused():
-    with pytest.raises(ValueError, match="7 tokens for 'ab'; expected 5"):
-        locate_text("ab", [1] * 7, LOUD[:7], 0.1)
+    with pytest.raises(ValueError, match="7 durations for the 5 tokens of 'ab'"):
+        locate_text(divide("ab"), [1] * 7, LOUD[:7], 0.1)
     with pytest.raises(ValueError, match="have 5 frames, not 9"):
-        locate_text("ab", [1] * 5, LOUD[:9], 0.1)
+        locate_text(divide("ab"), [1] * 5, LOUD[:9], 0.1)
 
 
 @given(st.data(), st.text("ab ,'", max_size=12))
@@ -85,7 +100,7 @@ def test_words_are_in_order_and_letters_fill_them(data, text):
     durations = data.draw(counts)
     frames = sum(durations)
     silent = np.array(data.draw(st.lists(st.booleans(), min_size=frames, max_size=frames)))
-    times = locate_text(text, durations, silent, 1.0)
+    times = locate_text(divide(text), durations, silent, 1.0)
     edges = [0.0, *(edge for word in times.words for edge in (word.start, word.end)), frames]
     assert edges == sorted(edges)
     assert "".join(letter.text for letter in times.letters) == "".join(w.text for w in times.words)
