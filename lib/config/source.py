@@ -20,7 +20,10 @@ class Columns:
     speaker: str | None = None
     """Column of known speakers, whose clips are not clustered; null clusters all clips."""
     session: str | None = None
-    """Column of recording sessions; null has none."""
+    """Column of recording sessions; null has none.
+
+    Two speakers who share no session are asked about sooner: they may be one person on two days.
+    """
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,15 @@
 Importing this is fast, because pyarrow is imported only for sources that need it.
 """
 
-from lib.corpus.clip import AudioLocation, Clip, Columns, CorpusError, InvalidRow, Note
+from lib.corpus.clip import (
+    AudioLocation,
+    Clip,
+    Columns,
+    CorpusError,
+    InvalidRow,
+    Note,
+    find_sessions,
+)
 from lib.corpus.corpus import Corpus, load_corpus, read_audio, read_corpus, save_corpus
 
 __all__ = [
@@ -14,6 +22,7 @@ __all__ = [
     "CorpusError",
     "Note",
     "InvalidRow",
+    "find_sessions",
     "load_corpus",
     "read_audio",
     "read_corpus",

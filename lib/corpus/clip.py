@@ -1,6 +1,12 @@
-"""Records of a source: clips, invalid rows, notes."""
+"""Records of a source: clips, invalid rows, notes, and which clips were recorded together."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
+
+# Clips a session has on average, where names are taken for sessions.
+MIN_SESSION_CLIPS = 3
 
 
 class CorpusError(ValueError):
@@ -74,3 +80,32 @@ class Row:
     speaker: str | None
     session: str | None
     note: str | None = None  # how the file was found, if it has another name
+
+
+def find_sessions(clips: Mapping[str, Clip]) -> tuple[str | None, dict[str, str]]:
+    """Return which clips were recorded together, as far as the source shows it.
+
+    Returns
+    -------
+    tuple
+        `session` and the session by clip, where the source has a column of them. Else `folder` or
+        `prefix`, if the folders of the files, or their names up to the last `-`, `_`, `.` or space,
+        divide all clips into some groups; these are guesses. Else None and nothing.
+    """
+    named = {clip.id: clip.session for clip in clips.values() if clip.session}
+    if named:
+        return "session", named
+    folders = {
+        clip.id: PurePath(clip.audio.path).parent.as_posix()
+        for clip in clips.values()
+        if clip.audio.row is None
+    }
+    prefixes = {
+        id_: found[1] for id_ in clips if (found := re.fullmatch(r"(.+)[-_. ][^-_. ]+", id_))
+    }
+    for kind, groups in (("folder", folders), ("prefix", prefixes)):
+        if len(groups) == len(clips) and 1 < len(set(groups.values())) <= (
+            len(clips) / MIN_SESSION_CLIPS
+        ):
+            return kind, groups
+    return None, {}

@@ -12,7 +12,9 @@ from lib.report.players import embed_sound
 from lib.report.plot_style import printable, read_description
 from lib.report.tables import (
     Example,
+    choose_suggestions,
     collect_examples,
+    describe_sessions,
     describe_suggestion,
     find_overrides_file,
     format_duration,
@@ -152,9 +154,15 @@ def write_report(
         "rejected": _list_rejected(rejected, paths.rejected),
         "speakers": _list_speakers(accepted, registry),
         "suggestions": [
-            {"text": describe_suggestion(row, names), "lines": row["lines"]}
-            for row in registry["review_suggestions"]
+            {
+                "text": describe_suggestion(row, names),
+                "lines": row["lines"],
+                "settle": row.get("settle", ""),
+            }
+            for row in choose_suggestions(registry)[0]
         ],
+        "doubts_omitted": choose_suggestions(registry)[1],
+        "sessions": describe_sessions(registry),
         "characters": _list_characters(characters),
         "characters_summary": _summarise_characters(characters),
     }
@@ -297,6 +305,7 @@ def _list_rejected(rejected: Sequence[Mapping[str, str]], file: Path) -> Table:
 def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str, Any]) -> Table:
     """Return the name, the clips and the duration of speech of every speaker."""
     clips, seconds = Counter(), Counter()
+    counted = (registry.get("sessions") or {}).get("by_speaker")
     for row in accepted:
         clips[row["speaker_id"], row["split"]] += 1
         seconds[row["speaker_id"]] += float(row["duration"])
@@ -308,10 +317,12 @@ def _list_speakers(accepted: Sequence[Mapping[str, str]], registry: Mapping[str,
             clips[speaker, "train"],
             clips[speaker, "validation"],
             format_duration(seconds[speaker]),
+            *([counted.get(speaker, 0)] if counted else []),
         )
         for speaker, entry in registry["speakers"].items()
     ]
     columns = ("id", "name", "assigned by", "train", "validation", "speech")
+    columns += ("sessions",) if counted else ()
     return Table.cut(columns, rows, "There are no speakers.", "speakers/registry.json")
 
 

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import read_json
+from lib.speakers.tables import DOUBTS
 from lib.tables import read_table
+
+# The one that decides comes first.
+ENCODER_NAMES = {"campplus": "CAM++", "resemblyzer": "resemblyzer"}
 
 
 def read_names(registry: Path) -> dict[str, str]:
@@ -71,6 +75,18 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.2f} h"
 
 
+# Doubts that a page shows; speakers/doubts.tsv has them all.
+MAX_DOUBTS = 12
+
+
+def choose_suggestions(registry: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the review suggestions that a page shows, doubts first, and how many it leaves out."""
+    rows = registry["review_suggestions"]
+    doubts = [row for row in rows if row["reason"] in DOUBTS]
+    others = [row for row in rows if row["reason"] not in DOUBTS]
+    return [*doubts[:MAX_DOUBTS], *others], max(0, len(doubts) - MAX_DOUBTS)
+
+
 def describe_suggestion(suggestion: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Return a review suggestion of registry.json as sentences.
 
@@ -82,6 +98,8 @@ def describe_suggestion(suggestion: Mapping[str, Any], names: Mapping[str, str])
         Name of every speaker, by id.
     """
     concerned = " and ".join(label_speaker(speaker, names) for speaker in suggestion["speakers"])
+    if suggestion["reason"] in DOUBTS:
+        return _describe_doubt(suggestion, concerned)
     sizes = " and ".join(f"{len(group):,}" for group in suggestion["groups"])
     clips = "; ".join(", ".join(group[:3]) for group in suggestion["groups"])
     texts = {
@@ -90,6 +108,39 @@ def describe_suggestion(suggestion: Mapping[str, Any], names: Mapping[str, str])
     }
     text = texts.get(suggestion["reason"], f"{concerned}: {suggestion['reason']}")
     return f"{text}: groups of {sizes} clips, for example {clips}. Speaker ids do not change."
+
+
+def describe_sessions(registry: Mapping[str, Any]) -> str | None:
+    """Say what the column of sessions counts; None where nothing is known of them."""
+    sessions = registry.get("sessions") or {}
+    if sessions.get("kind") == "session":
+        return f"The source names {sessions['count']:,} sessions."
+    what = {"folder": "folders of its files", "prefix": "beginnings of its clips' names"}
+    if sessions.get("kind") not in what:
+        return None
+    return (
+        f"The source names no sessions. The {sessions['count']:,} {what[sessions['kind']]} may be "
+        "some: they are counted here, and decide nothing. If they are sessions, give them a column "
+        "and name it in source.columns.session."
+    )
+
+
+def _describe_doubt(doubt: Mapping[str, Any], concerned: str) -> str:
+    """Return a doubt as sentences; `concerned` are the names of the speakers."""
+    question = {
+        "unsettled_pair": f"Are {concerned} one person?",
+        "unsettled_speaker": f"Is {concerned} two people?",
+    }[doubt["reason"]]
+    encoders = {key: name for key, name in ENCODER_NAMES.items() if key in doubt["similarities"]}
+    figures = " and ".join(
+        f"{doubt['similarities'][key]:.2f} ({name})" for key, name in encoders.items()
+    )
+    decisive = next(iter(encoders.values()))
+    text = f"{question} Their similarity is {figures}; one person is from {doubt['threshold']:.2f} "
+    text += f"on by {decisive}."
+    if doubt["share_session"] is False:
+        text += " No session has clips of both: another day or microphone may be all that differs."
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from lib.files import read_json
 from lib.report.players import encode_start
 from lib.report.plot_style import COLOURS
 from lib.report.tables import (
+    choose_suggestions,
     describe_suggestion,
     find_overrides_file,
     format_duration,
@@ -24,7 +25,7 @@ from lib.review.selection import (
     choose_mapped,
     choose_sounds,
 )
-from lib.speakers.tables import read_assignments, read_excluded
+from lib.speakers.tables import DOUBTS, read_assignments, read_excluded
 from lib.tables import read_table
 
 TEMPLATE = Path(__file__).with_name("templates") / "speaker_review.html"
@@ -103,7 +104,8 @@ def write_speaker_review(
     file, hint = find_overrides_file(overrides_file)
     registry = read_json(paths.registry)
     items = collect_items(paths, texts, registry, min_confidence, min_intra_clip_similarity)
-    groups = [group for row in registry["review_suggestions"] for group in row["groups"]]
+    shown, omitted = choose_suggestions(registry)
+    groups = [group for row in shown for group in row["groups"]]
     with_sound = choose_sounds(items, groups)
     listed = choose_listed(items, with_sound)
     sounds = _embed_sounds(listed, set(with_sound), paths.clips)
@@ -129,6 +131,7 @@ def write_speaker_review(
         "hint": hint,
         "facts": _collect_facts(items, speakers),
         "suggestions": suggestions,
+        "doubts_omitted": omitted,
         "limits": _describe_limits(items, listed, sounds, mapped),
         "data": data,
     }
@@ -195,9 +198,11 @@ def _list_suggestions(registry: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "text": describe_suggestion(row, names),
             "lines": row["lines"],
+            "settle": row.get("settle", ""),
             "clips": [clip for group in row["groups"] for clip in group],
+            "pairs": list(zip(*row["groups"], strict=False)) if row["reason"] in DOUBTS else [],
         }
-        for row in registry["review_suggestions"]
+        for row in choose_suggestions(registry)[0]
     ]
 
 

@@ -1,7 +1,7 @@
 """Agglomerative clustering of speaker embeddings: how many clusters there are, and whose clips.
 
 Ward's tree says which clips belong together. `similarity` decides at every fork of the tree whether
-the two branches are one cluster or two. A corpus of one speaker therefore needs no special case.
+the two branches are one cluster or two. The embeddings are those of either encoder.
 """
 
 import logging
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.decomposition import PCA
 
 from lib.config.speakers import SpeakerSettings
 
@@ -29,21 +28,19 @@ BUNDLE_SIZE = 8
 HIGHER = np.arange(1, 40) * 0.01
 LOWER = np.arange(1, 60) * -0.01
 
+# Finer than speakers: 98.5% of AN4's clips were with a majority of their own speaker's.
+PROPOSAL_THRESHOLD = 0.95
+
+# What a new speaker has to show beyond the threshold: see `newcomer_margin`.
+NEWCOMER_MARGIN = {"resemblyzer": 0.0, "campplus": 0.1}
+
 # Merging and re-attaching settles in two rounds or three; more would go round in circles.
 ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of clips.
-
-    Attributes
-    ----------
-    size
-        Number of clips.
-    total
-        `(256,) float64`, the sum of their embeddings.
-    """
+    """A group of clips: how many, and `(dimensions,) float64`, the sum of their embeddings."""
 
     size: int
     total: np.ndarray
@@ -71,18 +68,23 @@ def similarity(one: Group, other: Group) -> float:
 
 
 def cluster_embeddings(
-    vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettings
+    vectors: np.ndarray,
+    voiced: np.ndarray,
+    settings: SpeakerSettings,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the cluster of every clip.
 
     Parameters
     ----------
     vectors
-        `(num_clips, 256)`, speaker embeddings, rows of length one.
+        `(num_clips, dimensions)`, speaker embeddings, rows of length one.
     voiced
         `(num_clips,)`, seconds of speech.
     settings
         See `SpeakerSettings`.
+    weights
+        `(num_clips,)`, of how many clips each is an example; None is one.
 
     Returns
     -------
@@ -98,22 +100,62 @@ def cluster_embeddings(
     _check_count(len(vectors), settings)
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    solid = np.flatnonzero(voiced >= settings.min_speech)
-    fewest = settings.min_clips if settings.count == "auto" else max(settings.count, 2)
-    if len(solid) < max(fewest, 2):
-        logger.info("%d clips have enough speech: all %d are clustered", len(solid), len(vectors))
-        solid = np.arange(len(vectors))
+    solid = _find_solid(voiced, settings)
     groups = _find_groups(_grow_tree(vectors[solid]), vectors[solid], settings)
-    centroids = _unit(np.array([group.total for group in groups]))
-    return _number_by_size(np.argmax(vectors @ centroids.T, axis=1))
+    clusters = number_by_size(_find_nearest(vectors, groups))
+    if settings.count != "auto":
+        return clusters
+    weights = np.ones(len(vectors)) if weights is None else weights
+    return _join_newcomers(vectors, clusters, solid, weights, settings)
 
 
-def project_embeddings(vectors: np.ndarray) -> np.ndarray:
-    """Return the place of every embedding on the plane of largest variance, `(num_clips, 2)`."""
+def propose_clusters(
+    vectors: np.ndarray, voiced: np.ndarray, settings: SpeakerSettings
+) -> np.ndarray:
+    """Return clusters as `cluster_embeddings` does, but finer: a speaker may have one a day."""
+    vectors = vectors.astype(np.float64)
     if len(vectors) < 2:
-        return np.zeros((len(vectors), 2))
-    # By default the solver depends on the size and may be random: the map would move between runs.
-    return PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors)
+        return np.zeros(len(vectors), dtype=np.int64)
+    solid = _find_solid(voiced, settings)
+    branches = _single_speaker_branches(_grow_tree(vectors[solid]), PROPOSAL_THRESHOLD)
+    groups = _drop_tiny(_merge_similar(branches, PROPOSAL_THRESHOLD), settings.min_clips)
+    return number_by_size(_find_nearest(vectors, groups))
+
+
+def newcomer_margin(
+    size: float, host: float, rest: float, settings: SpeakerSettings, evidence: int
+) -> float:
+    """Return how far below the threshold a group's similarity to a host must be not to be its own.
+
+    The more the rest is one speaker, the less likely is another one: as in a Chinese restaurant
+    process, with odds of one to the clips of the host. Every clip of the group is evidence against
+    these odds, and shares their logarithm. Beside one of many speakers there is next to nothing to
+    show; three clips beside a thousand of one have to be very different.
+
+    Parameters
+    ----------
+    size, host, rest
+        Numbers of clips of the group, of the speaker whom it might join, and of all but the group.
+    evidence
+        Number of clips of the group whose embeddings are known.
+    """
+    odds = np.log(max(host / size, 1.0)) * host / rest
+    return float(NEWCOMER_MARGIN[settings.encoder] * odds / evidence)
+
+
+def _find_solid(voiced: np.ndarray, settings: SpeakerSettings) -> np.ndarray:
+    """Return the rows of the clips with enough speech to be clustered."""
+    solid = np.flatnonzero(voiced >= settings.least_speech)
+    fewest = settings.min_clips if settings.count == "auto" else max(settings.count, 2)
+    if len(solid) >= max(fewest, 2):
+        return solid
+    logger.info("%d clips have enough speech: all %d are clustered", len(solid), len(voiced))
+    return np.arange(len(voiced))
+
+
+def _find_nearest(vectors: np.ndarray, groups: Sequence[Group]) -> np.ndarray:
+    centroids = unit(np.array([group.total for group in groups]))
+    return np.argmax(vectors @ centroids.T, axis=1)
 
 
 def _check_count(num_clips: int, settings: SpeakerSettings) -> None:
@@ -138,7 +180,7 @@ class _Tree:
 
 def _grow_tree(vectors: np.ndarray) -> _Tree:
     leaves = _condense(vectors)
-    points = _unit(np.array([leaf.total for leaf in leaves]))
+    points = unit(np.array([leaf.total for leaf in leaves]))
     children = _ward(points).children_
     nodes = leaves
     for left, right in children:
@@ -170,7 +212,7 @@ def _condense(vectors: np.ndarray) -> list[Group]:
 
 def _find_groups(tree: _Tree, vectors: np.ndarray, settings: SpeakerSettings) -> list[Group]:
     """Return one group a cluster; for a given count the similarity threshold is moved."""
-    threshold = settings.similarity_threshold
+    threshold = settings.threshold
     groups = _settle(tree, vectors, threshold, settings.min_clips)
     if settings.count == "auto" or len(groups) == settings.count:
         return groups
@@ -212,37 +254,71 @@ def _settle(tree: _Tree, vectors: np.ndarray, threshold: float, min_clips: int) 
     groups = _single_speaker_branches(tree, threshold)
     for _ in range(ROUNDS):
         groups = _drop_tiny(_merge_similar(groups, threshold), min_clips)
-        centroids = _unit(np.array([group.total for group in groups]))
-        nearest = np.argmax(vectors @ centroids.T, axis=1)
+        nearest = _find_nearest(vectors, groups)
         members = [np.flatnonzero(nearest == number) for number in range(len(groups))]
         groups = [Group(len(rows), vectors[rows].sum(axis=0)) for rows in members if len(rows)]
     return _drop_tiny(groups, min_clips)
 
 
+def _join_newcomers(
+    vectors: np.ndarray,
+    clusters: np.ndarray,
+    solid: np.ndarray,
+    weights: np.ndarray,
+    settings: SpeakerSettings,
+) -> np.ndarray:
+    """Join clusters that show too little to be speakers, by `solid` clips if there are any."""
+
+    def gather(number: int) -> Group:
+        own = np.flatnonzero(clusters == number)
+        rows = np.intersect1d(own, solid) if np.isin(own, solid).any() else own
+        return Group(len(rows), vectors[rows].sum(axis=0))
+
+    for number in np.argsort(np.bincount(clusters, weights), kind="stable"):
+        others = np.setdiff1d(clusters, number)
+        if not len(others):
+            break
+        groups = [gather(key) for key in (number, *others)]
+        similarities = similarity_table(groups)[0, 1:]
+        sizes = np.bincount(clusters, weights)
+        size, rest, evidence = sizes[number], sizes[others].sum(), groups[0].size
+        margins = [newcomer_margin(size, sizes[key], rest, settings, evidence) for key in others]
+        surplus = similarities - settings.threshold + margins
+        if surplus.max() >= 0:
+            clusters = np.where(clusters == number, others[surplus.argmax()], clusters)
+    return number_by_size(clusters)
+
+
 def _merge_similar(groups: list[Group], threshold: float, fewest: int = 1) -> list[Group]:
     """Merge the two most similar groups, until none reach the threshold or `fewest` are left."""
     groups = list(groups)
-    table = _similarity_table(groups)
+    scaled = np.array([_scale(group) for group in groups])
+    table = similarity_table(groups)
     for _ in range(len(groups) - fewest):
         one, other = np.unravel_index(np.argmax(table), table.shape)
         if table[one, other] < threshold:
             break
         groups[one], groups[other] = groups[one] + groups[other], None
+        scaled[one] = _scale(groups[one])
+        row = scaled @ scaled[one]
+        row[[number for number, group in enumerate(groups) if group is None]] = -np.inf
+        row[one] = -np.inf
+        table[one, :] = table[:, one] = row
         table[other, :] = table[:, other] = -np.inf
-        for number, group in enumerate(groups):
-            if group is not None and number != one:
-                table[one, number] = table[number, one] = similarity(groups[one], group)
     return [group for group in groups if group is not None]
 
 
-def _similarity_table(groups: Sequence[Group]) -> np.ndarray:
-    """Return `similarity` of every two groups, `(num_groups, num_groups)`."""
-    sizes = np.array([group.size for group in groups])
-    scale = sizes * np.sqrt([group.cohesion for group in groups])
-    totals = np.array([group.total for group in groups]) / scale[:, None]
-    table = totals @ totals.T
+def similarity_table(groups: Sequence[Group]) -> np.ndarray:
+    """Return `similarity` of every two groups, `(num_groups, num_groups)`; -inf with themselves."""
+    scaled = np.array([_scale(group) for group in groups])
+    table = scaled @ scaled.T
     np.fill_diagonal(table, -np.inf)
     return table
+
+
+def _scale(group: Group) -> np.ndarray:
+    """Return the group's total so that the product of two is their `similarity`."""
+    return group.total / (group.size * np.sqrt(group.cohesion))
 
 
 def _drop_tiny(groups: list[Group], min_clips: int) -> list[Group]:
@@ -257,7 +333,7 @@ def _drop_tiny(groups: list[Group], min_clips: int) -> list[Group]:
     return [whole]
 
 
-def _number_by_size(labels: np.ndarray) -> np.ndarray:
+def number_by_size(labels: np.ndarray) -> np.ndarray:
     """Renumber from 0, most clips first; of equal sizes the one whose first clip is earlier."""
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
     order = np.lexsort((first, -counts))
@@ -266,6 +342,6 @@ def _number_by_size(labels: np.ndarray) -> np.ndarray:
     return numbers[labels]
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     """Scale rows to length one."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

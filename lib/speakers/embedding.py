@@ -1,4 +1,4 @@
-"""Speaker embeddings of clips, computed by resemblyzer's encoder.
+"""Speaker embeddings of clips, computed by resemblyzer's encoder and, if asked for, by CAM++.
 
 No other module imports resemblyzer. This one imports it only when there is something to embed: the
 import takes two seconds and pulls in librosa and torch.
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.audio.wav import read_wav
+from lib.speakers.campplus import CampPlusEncoder, choose_samples, describe_campplus
 from lib.speakers.shard import Embedding, read_made_with, read_shard, write_shard
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class _Windows:
     tiled
         `(1, 160, 40) float32`, a window of the speech repeated, of a clip that is too short to fill
         one; `(0, 160, 40)` of any other clip.
+    chosen
+        `(num_samples,) float32` at 16 kHz, what CAM++ hears of the clip.
     """
 
     clip: str
@@ -52,6 +55,7 @@ class _Windows:
     voiced: float
     mels: np.ndarray
     tiled: np.ndarray
+    chosen: np.ndarray
 
 
 def embed_clips(
@@ -59,6 +63,7 @@ def embed_clips(
     shard: Path,
     previous: Path | None = None,
     *,
+    encoder: str = "resemblyzer",
     sample_rate: int = 16000,
     threads: int = 1,
     device: str | None = None,
@@ -76,6 +81,8 @@ def embed_clips(
     previous
         Earlier version of the shard. Embeddings of WAV files whose bytes did not change are kept,
         if they were computed with the same code, encoder and settings.
+    encoder
+        With `campplus` every clip has an embedding of CAM++ beside that of resemblyzer.
     sample_rate
         Of the WAV files, in Hz.
     threads
@@ -85,8 +92,13 @@ def embed_clips(
         memory left, a warning is logged and the CPU is used.
     code
         Digest of the code that computes embeddings.
+
+    Raises
+    ------
+    EncoderError
+        If CAM++ is asked for and is not installed.
     """
-    made_with = _describe_making(sample_rate, code)
+    made_with = describe_making(encoder, sample_rate, code)
     known = _read_previous(previous, made_with)
     kept: list[Embedding] = []
     changed: dict[str, str] = {}
@@ -97,7 +109,9 @@ def embed_clips(
         else:
             changed[clip] = digest
     sounding = _read_sounding(wavs, changed, sample_rate)
-    embedded = list(_embed(sounding, sample_rate, threads, device)) if changed else []
+    embedded = []
+    if changed:
+        embedded = list(_embed(sounding, encoder, sample_rate, threads, device))
     write_shard(shard, kept + embedded, made_with)
     logger.info(
         "%s: %d embeddings kept, %d computed, %d clips without samples",
@@ -114,13 +128,15 @@ def wav_digest(wav: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _describe_making(sample_rate: int, code: str) -> str:
+def describe_making(encoder: str, sample_rate: int, code: str) -> str:
     """Return what an embedding depends on besides its clip."""
     made_with = {
         "code": code,
         "encoder": f"Resemblyzer {version('Resemblyzer')}",
         "sample_rate": sample_rate,
     }
+    if encoder == "campplus":
+        made_with["campplus"] = describe_campplus()
     return json.dumps(made_with, sort_keys=True)
 
 
@@ -149,21 +165,26 @@ def _read_sounding(
 
 
 def _embed(
-    clips: Iterable[tuple[str, str, np.ndarray]], sample_rate: int, threads: int, device: str | None
+    clips: Iterable[tuple[str, str, np.ndarray]],
+    encoder: str,
+    sample_rate: int,
+    threads: int,
+    device: str | None,
 ) -> Iterator[Embedding]:
     """Embed clips, the windows of many in one forward pass."""
     import torch
 
     torch.set_num_threads(threads)
-    encoder = _load_encoder(device)
+    resemblyzer = _load_encoder(device)
+    campplus = CampPlusEncoder(device) if encoder == "campplus" else None
     waiting: list[_Windows] = []
     for clip, digest, samples in clips:
         waiting.append(_cut_windows(clip, digest, samples, sample_rate))
         if sum(len(item.mels) for item in waiting) >= BATCH_WINDOWS:
-            yield from _encode(encoder, waiting)
+            yield from _encode(resemblyzer, campplus, waiting)
             waiting = []
     if waiting:
-        yield from _encode(encoder, waiting)
+        yield from _encode(resemblyzer, campplus, waiting)
 
 
 def _load_encoder(device: str | None):
@@ -190,7 +211,7 @@ def _cut_windows(clip: str, digest: str, samples: np.ndarray, sample_rate: int) 
     """Prepare a clip as resemblyzer does and cut it into windows of 1.6 s."""
     from resemblyzer import VoiceEncoder, sampling_rate, wav_to_mel_spectrogram
 
-    speech, voiced = _find_speech(samples.astype(np.float32) / 32768, sample_rate)
+    speech, voiced = find_speech(samples, sample_rate)
     wav_slices, mel_slices = VoiceEncoder.compute_partial_slices(
         len(speech), WINDOW_RATE, MIN_COVERAGE
     )
@@ -203,17 +224,19 @@ def _cut_windows(clip: str, digest: str, samples: np.ndarray, sample_rate: int) 
         repeated = np.resize(speech, wav_slices[0].stop)
         tiled = wav_to_mel_spectrogram(repeated)[None, : mels.shape[1]]
     duration = len(samples) / sample_rate
-    return _Windows(clip, digest, duration, voiced / sampling_rate, mels, tiled)
+    chosen = choose_samples(samples, sample_rate, speech)
+    return _Windows(clip, digest, duration, voiced / sampling_rate, mels, tiled, chosen)
 
 
-def _find_speech(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Return the speech in a clip at 16 kHz, and how many samples of it were found.
+def find_speech(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Return the speech in a clip at 16 kHz, `float32`, and how many samples of it were found.
 
     Where the voice activity detector finds nothing, the whole clip is returned: a whisper or a very
     short clip still gets an embedding, and its zero seconds of speech tell how far to trust it.
     """
     from resemblyzer import preprocess_wav, sampling_rate
 
+    samples = samples.astype(np.float32) / 32768
     if not samples.any():
         return samples, 0
     source_rate = None if sample_rate == sampling_rate else sample_rate
@@ -224,8 +247,10 @@ def _find_speech(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int
     return (speech, len(speech)) if len(speech) else (samples, 0)
 
 
-def _encode(encoder, clips: list[_Windows]) -> Iterator[Embedding]:
-    """Run one batch through the encoder; a clip's embedding is the mean of its windows'."""
+def _encode(
+    encoder, campplus: CampPlusEncoder | None, clips: list[_Windows]
+) -> Iterator[Embedding]:
+    """Run one batch through the encoders; for resemblyzer's, a clip is the mean of its windows."""
     import torch
 
     stacks = [stack for item in clips for stack in (item.mels, item.tiled)]
@@ -234,7 +259,8 @@ def _encode(encoder, clips: list[_Windows]) -> Iterator[Embedding]:
         chunks = [encoder(part.to(encoder.device)).cpu() for part in mels.split(2 * BATCH_WINDOWS)]
     ends = np.cumsum([len(stack) for stack in stacks])
     parts = iter(np.split(torch.cat(chunks).numpy(), ends[:-1]))
-    for item in clips:
+    second = campplus.embed([item.chosen for item in clips]) if campplus else [None] * len(clips)
+    for item, other in zip(clips, second, strict=True):
         windows, tiled = next(parts), next(parts)
         vector = _average(windows)
         yield Embedding(
@@ -245,6 +271,7 @@ def _encode(encoder, clips: list[_Windows]) -> Iterator[Embedding]:
             vector,
             _average(tiled) if len(tiled) else vector,
             measure_intra_clip_similarity(windows),
+            other,
         )
 
 

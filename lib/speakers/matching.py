@@ -81,7 +81,7 @@ class SpeakerMatcher:
             new ones, and every one gets the id with which it shares most clips.
         """
         self._clips = embeddings.clips
-        self._vectors = embeddings.vectors.astype(np.float64)
+        self._vectors = embeddings.compared(settings.encoder).astype(np.float64)
         self._clusters = clusters
         self._labels = labels
         self._previous = previous
@@ -230,7 +230,7 @@ class SpeakerMatcher:
         if self._settings.count == "auto" and self._same_settings and known:
             group = self._gather(rows)
             similarities = [similarity(group, self._gather_known(key)) for key in known]
-            if max(similarities) >= self._settings.similarity_threshold:
+            if max(similarities) >= self._settings.threshold:
                 return [known[int(np.argmax(similarities))]]
         return [self._add_speaker()]
 

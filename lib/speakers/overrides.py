@@ -1,16 +1,16 @@
 """What the user's overrides come to, for the speakers and clips that there are.
 
-`Overrides` holds the lines of the user's file (`lib.speakers.overrides_file` reads them).
-`resolve_overrides` decides everything once: patterns become clips, references become speaker ids.
-Later code only looks up clips and ids.
+`Overrides` holds the lines of the file (`lib.speakers.overrides_file` reads them), and
+`resolve_overrides` decides once: patterns become clips, references become speaker ids.
 """
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+
+from lib.errors import suggest
 
 _ID = re.compile(r"spk\d{3,}")
 _PATTERN = re.compile(r"[*?[]")
@@ -22,24 +22,26 @@ class OverridesError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """The sections of the user's file about speakers.
+    """The sections of the user's file.
 
-    A reference to a speaker is its id, its name, the source's label or a name of `split`. Clips are
-    given by id or by a pattern with `*`, `?` and `[]`. A clip's id wins over a pattern.
+    A reference to a speaker is its id, its name, the source's label or a name of `split`. A clip is
+    given by id, which wins, or by a pattern with `*`, `?` and `[]`.
 
     Attributes
     ----------
     names
         Name by speaker.
     merge
-        Groups of speakers who are one. The first of each keeps its id, unless another group merges
-        that one too.
+        Groups of speakers who are one. The first keeps its id, unless merged by another group.
     assign
         Clips by the speaker to whom they belong.
     split
-        Clips that are split off as a new speaker, by the name of that speaker.
+        Clips that are split off as a new speaker, by its name.
     exclude
         `speakers` and `clips` that are left out of the dataset.
+    apart, together
+        Groups of speakers who are different people, and speakers who are one person each: nothing
+        is asked of them any more.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +49,8 @@ class Overrides:
     assign: Mapping[str, Sequence[str]] = field(default_factory=dict)
     split: Mapping[str, Sequence[str]] = field(default_factory=dict)
     exclude: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apart: Sequence[Sequence[str]] = ()
+    together: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class ResolvedOverrides:
         Speaker id by clip, of the clips that were assigned or split off by the user.
     excluded_speakers, excluded_clips
         The line that excludes it, by speaker id and by clip.
+    settled
+        Sets of speaker ids of whom nothing is asked: kept apart, or one by itself.
     """
 
     names: Mapping[str, str]
@@ -92,6 +98,7 @@ class ResolvedOverrides:
     assigned: Mapping[str, str]
     excluded_speakers: Mapping[str, str]
     excluded_clips: Mapping[str, str]
+    settled: Sequence[frozenset[str]] = ()
 
 
 def resolve_overrides(
@@ -105,8 +112,6 @@ def resolve_overrides(
 
     Parameters
     ----------
-    overrides
-        The lines of the user's file.
     clips
         Ids of all clips of the source.
     labels
@@ -134,14 +139,19 @@ def resolve_overrides(
         reference: speakers.find_unmerged(f"assign.{reference}", reference, merged)
         for reference in overrides.assign
     }
+    settled = [
+        frozenset(speakers.find_unmerged(place, reference, merged) or "" for reference in group)
+        for place, groups in (("apart", overrides.apart), ("together", zip(overrides.together)))
+        for group in groups
+    ]
     by_clip = resolve_clips(overrides, clips)
     faults = [*speakers.faults, *by_clip.faults]
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise OverridesError(f"{source} has faults:\n{listed}")
     assigned = {clip: by_reference[reference] for clip, reference in by_clip.assigned.items()}
-    split = {clip: speakers.ids[name] for clip, name in by_clip.split.items()}
-    return ResolvedOverrides(resolved_names, merged, assigned | split, excluded, by_clip.excluded)
+    assigned |= {clip: speakers.ids[name] for clip, name in by_clip.split.items()}
+    return ResolvedOverrides(resolved_names, merged, assigned, excluded, by_clip.excluded, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,7 @@ def _match_pattern(pattern: str, clips: Collection[str]) -> list[str]:
 
 def _describe_missing_clip(line: _ClipLine, clips: Collection[str]) -> str:
     stem = PurePath(line.pattern).stem
-    hint = f"did you mean '{stem}'?" if stem in clips else _suggest(line.pattern, clips)
+    hint = f"did you mean '{stem}'?" if stem in clips else suggest(line.pattern, clips)
     return (
         f"{line.place}: the source has no clip '{line.pattern}'; {hint} "
         "A clip that you took out of the source is taken out here too"
@@ -258,7 +268,7 @@ class _Speakers:
             return self.ids[reference]
         if self._trust_ids and _ID.fullmatch(reference):
             return reference
-        hint = _suggest(reference, self.ids)
+        hint = suggest(reference, self.ids)
         if reference in self._clips:
             hint = "that is a clip; the speaker comes first, as spk002: [clip_1, clip_2]"
         self.faults.append(f"{place}: there is no speaker '{reference}'; {hint}")
@@ -338,12 +348,3 @@ def _check_split_names(overrides: Overrides, labels: Collection[str], speakers: 
                 f"split.{name}: '{name}' is a speaker already; to give clips to that speaker "
                 "write them under assign, for a new speaker take another name"
             )
-
-
-def _suggest(wrong: str, valid: Collection[str]) -> str:
-    near = difflib.get_close_matches(wrong, list(valid), n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    shown = sorted(valid)[:8]
-    more = ", ..." if len(valid) > len(shown) else ""
-    return f"there are {', '.join(shown)}{more}." if shown else "there are none yet."

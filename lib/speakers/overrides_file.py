@@ -4,6 +4,10 @@
       spk000: Amina
     merge:                       # one speaker; the first keeps its id
       - [spk001, spk004]
+    apart:                       # different people: do not ask again
+      - [spk000, spk005]
+    together:                    # one person: do not ask again
+      - spk002
     assign:                      # these clips belong to this speaker
       spk002: [monday_017, "tuesday_*"]
     split:                       # these clips are a new speaker
@@ -100,6 +104,8 @@ def _unfold(content: Any) -> Any:
         if isinstance(filled.get(key), dict):
             lists = {name: part for name, part in filled[key].items() if part != ""}
             filled[key] = {name: _as_list(part) for name, part in lists.items()}
+    if "together" in filled:
+        filled["together"] = _as_list(filled["together"])
     return filled
 
 
@@ -123,6 +129,10 @@ def _sort(content: Mapping[str, Any]) -> Overrides:
             "speakers": sorted({ids.get(speaker, speaker) for speaker in exclude["speakers"]}),
             "clips": sorted(set(exclude["clips"])),
         },
+        apart=sorted(
+            sorted({ids.get(speaker, speaker) for speaker in g}) for g in content["apart"]
+        ),
+        together=sorted({ids.get(speaker, speaker) for speaker in content["together"]}),
     )
 
 

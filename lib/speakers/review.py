@@ -1,14 +1,21 @@
-"""What a person should review: how sure each assignment is, and where the clusters differ."""
+"""What a person should review: how sure each assignment is, where clusters differ, and doubts.
+
+A doubt is what the similarities do not settle: whether two speakers are one person, or one speaker
+two. It changes no id. The user settles it by lines in the overrides file, and is not asked again.
+"""
 
 import json
 import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+
+from lib.config.speakers import SpeakerSettings
+from lib.speakers.clustering import Group, similarity, similarity_table
 
 # Words that YAML reads as something else than a text.
 _YAML_VALUES = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
@@ -29,28 +36,78 @@ MAX_LISTED = 40
 # speaker.
 OUTLIER_SHARE = 0.2
 
+# How far below the threshold the similarity of two speakers is in doubt. Halves of one voice, one
+# as it was recorded and one as by telephone, have 0.68 to 0.83 in CAM++; of 190 pairs of people 19
+# have 0.66 and more. Where no session has clips of both, another day may be all that differs.
+DOUBT_MARGIN = 0.12
+SESSION_MARGIN = 0.16
+
+# Doubts that are reported; those who have more speakers have more chance similarities.
+MAX_DOUBTS = 50
+# Pairs of clips to hear, for every doubt.
+DOUBT_PAIRS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewSuggestion:
-    """Speakers and clusters that differ. It is told to the user and changes no id.
+    """Speakers to review. It is told to the user and changes no id.
 
     Attributes
     ----------
     reason
         `several_speakers` if a speaker has several clusters, `one_speaker` if a cluster has several
-        speakers.
+        speakers. Doubts: `unsettled_pair` of two speakers who may be one person,
+        `unsettled_speaker` of one who may be two.
     speakers
         Ids of the speakers concerned.
     groups
-        The clips concerned, by cluster or by speaker.
+        The clips concerned, by cluster or by speaker; of a doubt, those to hear.
     lines
-        What to write into the user's file if the clusters are right.
+        What to write into the user's file if the clusters are right; of a doubt, if it is right.
+    settle
+        What to write if a doubt is wrong, so that it is not told again.
+    similarities
+        Of a doubt: by encoder, from -1 to 1, corrected for noise as by `similarity`.
+    threshold
+        Of a doubt: similarity from which they are one speaker.
+    share_session
+        Whether a session has clips of both; None if the source names no sessions.
     """
 
     reason: str
     speakers: list[str]
     groups: list[list[str]]
     lines: str
+    settle: str = ""
+    similarities: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+    share_session: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The embeddings that decided who is one speaker, with the speakers that came of it.
+
+    Attributes
+    ----------
+    settings
+        `settings.encoder` is that of the embeddings.
+    vectors
+        By encoder, `(num_clips, dimensions)`; the clips that the deciding encoder heard.
+    clips, speakers
+        Their ids, and their speakers, after the user's overrides.
+    parts
+        `(num_clips,) int64`, their proposed clusters; all 0 where none were proposed.
+    solid
+        `(num_clips,) bool`, clips with enough speech, whose speaker neither source nor user names.
+    """
+
+    settings: SpeakerSettings
+    vectors: Mapping[str, np.ndarray]
+    clips: Sequence[str]
+    speakers: Sequence[str]
+    parts: np.ndarray
+    solid: np.ndarray
 
 
 def rate_confidence(
@@ -135,6 +192,124 @@ def find_review_suggestions(
     for suggestion in suggestions:
         _log(suggestion)
     return suggestions
+
+
+def find_doubts(
+    evidence: Evidence,
+    sessions: Mapping[str, str],
+    members: Mapping[tuple[str, int], Sequence[str]],
+    known: Collection[frozenset[str]] = (),
+) -> list[ReviewSuggestion]:
+    """Return what the similarities do not settle, the least certain first, and log it.
+
+    Parameters
+    ----------
+    sessions
+        Session by clip, as the source names them.
+    members
+        All clips of each speaker in each part, also those that were not heard.
+    known
+        Sets of speakers of whom a review suggestion tells already.
+    """
+    rows: dict[str, np.ndarray] = {}
+    for speaker in sorted(set(evidence.speakers)):
+        own = np.array([who == speaker for who in evidence.speakers]) & evidence.solid
+        if own.any():
+            rows[speaker] = np.flatnonzero(own)
+    found = [*_doubt_pairs(evidence, rows, sessions), *_doubt_speakers(evidence, rows, members)]
+    found = [doubt for doubt in found if frozenset(doubt.speakers) not in set(known)]
+    encoder, threshold = evidence.settings.encoder, evidence.settings.threshold
+    found.sort(key=lambda doubt: (abs(threshold - doubt.similarities[encoder]), doubt.speakers))
+    if found:
+        logger.warning(
+            "not settled by the similarities: %s (%d in all). The speaker review page plays them, "
+            "and python -m lib.speakers doubts lists them",
+            ", ".join(dict.fromkeys(" with ".join(doubt.speakers) for doubt in found[:3])),
+            len(found),
+        )
+    return found[:MAX_DOUBTS]
+
+
+def _doubt_pairs(
+    evidence: Evidence, rows: Mapping[str, np.ndarray], sessions: Mapping[str, str]
+) -> list[ReviewSuggestion]:
+    """Return the pairs of speakers who may be one person."""
+    if len(rows) < 2:
+        return []
+    speakers, encoder = list(rows), evidence.settings.encoder
+    groups = [_gather(evidence.vectors[encoder], rows[speaker]) for speaker in speakers]
+    table = np.triu(similarity_table(groups), 1)
+    lowest = evidence.settings.threshold - max(DOUBT_MARGIN, SESSION_MARGIN if sessions else 0)
+    doubts = []
+    for one, other in np.argwhere(table >= lowest).tolist():
+        pair = [speakers[one], speakers[other]]
+        shared = _share_session(evidence, [rows[speaker] for speaker in pair], sessions)
+        margin = SESSION_MARGIN if shared is False else DOUBT_MARGIN
+        if table[one, other] >= evidence.settings.threshold - margin:
+            lines = f"merge:\n  - {_write_list(pair)}\n", f"apart:\n  - {_write_list(pair)}\n"
+            both = [rows[speaker] for speaker in pair]
+            doubts.append(_describe_doubt(evidence, "unsettled_pair", pair, both, lines, shared))
+    return doubts
+
+
+def _doubt_speakers(
+    evidence: Evidence,
+    rows: Mapping[str, np.ndarray],
+    members: Mapping[tuple[str, int], Sequence[str]],
+) -> list[ReviewSuggestion]:
+    """Return the speakers of whom a part is less similar to the rest than one person is."""
+    settings, doubts = evidence.settings, []
+    vectors = evidence.vectors[settings.encoder]
+    for speaker, own in rows.items():
+        parts, found = evidence.parts[own], []
+        for part in np.unique(parts).tolist():
+            sides = [own[parts != part], own[parts == part]]
+            if min(map(len, sides)) >= settings.min_clips:
+                value = similarity(*(_gather(vectors, side) for side in sides))
+                # Of two parts each is the other's rest: the smaller one is told.
+                found.append((round(value, 6), len(sides[1]), part, sides))
+        value, _, part, sides = min(found, key=lambda row: row[:3], default=(1.0, 0, 0, []))
+        if value < settings.threshold:
+            clips = _write_list(members[speaker, part])
+            lines = f"split:\n  {speaker}-b: {clips}\n", f"together:\n  - {speaker}\n"
+            doubts.append(_describe_doubt(evidence, "unsettled_speaker", [speaker], sides, lines))
+    return doubts
+
+
+def _describe_doubt(
+    evidence: Evidence,
+    reason: str,
+    speakers: list[str],
+    sides: Sequence[np.ndarray],
+    lines: tuple[str, str],
+    share_session: bool | None = None,
+) -> ReviewSuggestion:
+    """Return a doubt with the clips of either side that are most like the whole side."""
+    decisive = evidence.vectors[evidence.settings.encoder]
+    groups = []
+    for side in sides:
+        typical = np.argsort(-(decisive[side] @ decisive[side].sum(axis=0)), kind="stable")
+        groups.append([evidence.clips[row] for row in side[typical[:DOUBT_PAIRS]]])
+    similarities = {
+        encoder: round(similarity(*(_gather(vectors, side) for side in sides)), 3)
+        for encoder, vectors in evidence.vectors.items()
+    }
+    threshold = evidence.settings.threshold
+    return ReviewSuggestion(
+        reason, speakers, groups, *lines, similarities, threshold, share_session
+    )
+
+
+def _share_session(
+    evidence: Evidence, sides: Sequence[np.ndarray], sessions: Mapping[str, str]
+) -> bool | None:
+    """Return whether a session has clips of both sides; None if one has clips without a session."""
+    named = [{sessions.get(evidence.clips[row]) for row in side} for side in sides]
+    return None if any(None in own for own in named) else not named[0].isdisjoint(named[1])
+
+
+def _gather(vectors: np.ndarray, rows: np.ndarray) -> Group:
+    return Group(len(rows), vectors[rows].astype(np.float64).sum(axis=0))
 
 
 def _write_lines(reason: str, speakers: Sequence[str], groups: Sequence[Sequence[str]]) -> str:

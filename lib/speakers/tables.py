@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +12,22 @@ import pyarrow.parquet as pq
 from lib.files import atomic_path, read_json, write_json
 from lib.speakers.overrides import Overrides, ResolvedOverrides, resolve_overrides
 from lib.speakers.registry import Speaker
-from lib.speakers.review import ReviewSuggestion
 from lib.speakers.shard import DIMENSIONS, Embeddings
 from lib.tables import read_table, write_table
+
+# The pages and the dataset read these tables without having scikit-learn.
+if TYPE_CHECKING:
+    from lib.speakers.review import ReviewSuggestion
 
 ASSIGNMENT_COLUMNS = ("clip", "speaker_id", "confidence", "intra_clip_similarity")
 EXCLUDED_COLUMNS = ("clip", "detail")
 MAP_COLUMNS = ("clip", "speaker_id", "x", "y")
+DOUBTS = ("unsettled_pair", "unsettled_speaker")
+ENCODERS = ("campplus", "resemblyzer")
+DOUBT_COLUMNS = ("doubt", "speakers", *ENCODERS, "share_session", "clips", "other_clips")
+DOUBT_COLUMNS += ("lines_if_right", "lines_if_wrong")
+# Characters of a line of YAML that a terminal shows; the table has it whole.
+MAX_LINE = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,11 @@ def write_speaker_map(
 def write_speakers(
     speakers: Mapping[str, Speaker],
     resolved: ResolvedOverrides,
-    suggestions: Sequence[ReviewSuggestion],
+    suggestions: Sequence["ReviewSuggestion"],
+    sessions: Mapping[str, object],
     path: Path,
 ) -> None:
-    """Write the speakers, who of them is merged and excluded, and the review suggestions."""
+    """Write the speakers, who is merged and excluded, review suggestions, numbers of sessions."""
     write_json(
         path,
         {
@@ -91,23 +102,27 @@ def write_speakers(
             "merged": dict(resolved.merged),
             "excluded": sorted(resolved.excluded_speakers),
             "review_suggestions": [asdict(suggestion) for suggestion in suggestions],
+            "sessions": dict(sessions),
         },
     )
 
 
-def name_speakers(speakers: Path, names: Mapping[str, str], registry: Path) -> None:
-    """Write the speakers with the user's names.
+def name_speakers(speakers: Path, overrides: Overrides, registry: Path, doubts: Path) -> None:
+    """Write the speakers with the user's names, and the doubts that the user has not settled.
 
-    Names stand apart from the assignment: a new name clusters nothing and trains nothing.
+    Both stand apart from the assignment: a new name, or a doubt that is settled, clusters nothing
+    and trains nothing.
 
     Parameters
     ----------
     speakers
         JSON that `write_speakers` wrote.
-    names
-        The user's names by speaker.
+    overrides
+        The user's overrides; of them `names`, `apart` and `together` count here.
     registry
-        JSON to write: the same with these names.
+        JSON to write: the same with these names, and without what is settled.
+    doubts
+        Table to write: the doubts that are left.
 
     Raises
     ------
@@ -116,9 +131,61 @@ def name_speakers(speakers: Path, names: Mapping[str, str], registry: Path) -> N
     """
     content = read_json(speakers)
     known = {key: row["name"] for key, row in content["speakers"].items()}
-    for key, name in resolve_overrides(Overrides(names=names), (), (), known).names.items():
+    wanted = Overrides(names=overrides.names, apart=overrides.apart, together=overrides.together)
+    resolved = resolve_overrides(wanted, (), (), known)
+    for key, name in resolved.names.items():
         content["speakers"][key]["name"] = name
+    content["review_suggestions"] = [
+        row for row in content["review_suggestions"] if not _is_settled(row, resolved)
+    ]
     write_json(registry, content)
+    rows = [row for row in content["review_suggestions"] if row["reason"] in DOUBTS]
+    write_table(doubts, DOUBT_COLUMNS, map(_list_doubt, rows))
+
+
+def _is_settled(suggestion: Mapping[str, Any], resolved: ResolvedOverrides) -> bool:
+    """Return whether the user's lines answer a suggestion."""
+    several = len(suggestion["speakers"]) > 1
+    return any(
+        set(suggestion["speakers"]) <= group and (len(group) > 1) == several
+        for group in resolved.settled
+    )
+
+
+def describe_doubt(row: Mapping[str, str]) -> str:
+    """Return a row of the table of doubts as lines for a terminal; long lines are cut."""
+    question = {
+        "unsettled_pair": "{} may be one person",
+        "unsettled_speaker": "{} may be two people",
+    }[row["doubt"]].format(row["speakers"].replace(",", " and "))
+    figures = [f"{key} {row[key]}" for key in ENCODERS if row[key]]
+    figures += ["no session has both"] * (row["share_session"] == "no")
+    pairs = zip(row["clips"].split(","), row["other_clips"].split(","), strict=False)
+    heard = "".join(f"    {one}   {other}\n" for one, other in pairs)
+    lines = [line for key in ("lines_if_right", "lines_if_wrong") for line in _indent(row[key])]
+    return f"{question} ({', '.join(figures)}). Compare\n{heard}" + "\n".join(lines)
+
+
+def _indent(lines: str) -> list[str]:
+    cut = (
+        line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..." for line in lines.splitlines()
+    )
+    return [f"  {line}" for line in cut]
+
+
+def _list_doubt(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a doubt of speakers.json as a row of the table."""
+    similarities = row["similarities"]
+    shared = {None: "", True: "yes", False: "no"}[row["share_session"]]
+    return (
+        row["reason"],
+        ",".join(row["speakers"]),
+        *(f"{similarities[key]:.3f}" if key in similarities else "" for key in ENCODERS),
+        shared,
+        *(",".join(group) for group in row["groups"]),
+        row["lines"],
+        row["settle"],
+    )
 
 
 def write_excluded(speakers: Mapping[str, str], resolved: ResolvedOverrides, path: Path) -> None:

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lib.corpus import Columns, CorpusError, read_audio, read_corpus
+from lib.corpus import (
+    AudioLocation,
+    Clip,
+    Columns,
+    CorpusError,
+    find_sessions,
+    read_audio,
+    read_corpus,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 AUDIO = {"a": b"audio of a", "b": b"audio of b", "c": b""}
@@ -367,3 +375,51 @@ def test_a_rewritten_dataset_changes_only_what_really_changed(tmp_path, kind):
     # Only the order of the rows: nothing at all.
     again = write(dict(reversed(changed.items())))
     assert again.digest("content_hash", "text") == after.digest("content_hash", "text")
+
+
+# Sessions ----------------------------------------------------------------------------------------
+
+
+def make_clips(paths, session=None, row=None):
+    return {
+        Path(path).stem: Clip(
+            Path(path).stem, "text", "hash", AudioLocation(path, row=row), None, session, "row"
+        )
+        for path in paths
+    }
+
+
+DAYS = [f"{day}/{day}-{take}.webm" for day in ("mon-1", "mon-2", "tue-1") for take in range(4)]
+
+
+def test_sessions_are_those_that_the_source_names():
+    clips = make_clips(DAYS[:4], session="first") | make_clips(DAYS[4:])
+    kind, sessions = find_sessions(clips)
+    assert kind == "session" and sessions == dict.fromkeys(make_clips(DAYS[:4]), "first")
+
+
+def test_folders_that_divide_the_clips_may_be_sessions():
+    kind, sessions = find_sessions(make_clips(DAYS))
+    assert kind == "folder" and sessions["mon-2-3"] == "mon-2"
+    assert set(sessions.values()) == {"mon-1", "mon-2", "tue-1"}
+
+
+def test_beginnings_of_names_that_divide_the_clips_may_be_sessions():
+    flat = [path.partition("/")[2] for path in DAYS]
+    kind, sessions = find_sessions(make_clips(flat))
+    assert kind == "prefix" and sessions["mon-2-3"] == "mon-2"
+    # Rows of one file have no folders of their own.
+    assert find_sessions(make_clips(DAYS, row=3))[0] == "prefix"
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["a-1.wav", "a-2.wav", "a-3.wav"],  # all begin alike
+        ["a-1.wav", "b-1.wav", "c-1.wav", "d-1.wav"],  # every clip begins with something else
+        ["a-1.wav", "a-2.wav", "a-3.wav", "b-1.wav", "b-2.wav", "b-3.wav", "odd.wav"],
+        [],
+    ],
+)
+def test_names_that_do_not_divide_the_clips_are_no_sessions(paths):
+    assert find_sessions(make_clips(paths)) == (None, {})

@@ -35,7 +35,7 @@ LOOK = r"""(() => {
 def pages(run):
     run.names = {"spk001": "Annamaria von Trips"}
     run.source = "resources/base_model"
-    run.suggestions = [test_speaker_review.SUGGESTION]
+    run.suggestions = [test_speaker_review.DOUBT, test_speaker_review.SUGGESTION]
     run.write()
     path = run.folder / "base_model/base.json"
     base = {

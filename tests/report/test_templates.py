@@ -30,7 +30,7 @@ def name(path: Path) -> str:
 def page(request, run):
     """A page with something in each of its parts."""
     run.names = {"spk001": "Annamaria"}
-    run.suggestions = [test_speaker_review.SUGGESTION]
+    run.suggestions = [test_speaker_review.DOUBT, test_speaker_review.SUGGESTION]
     run.rejected = [("gone", "row 9", "audio", "too_short", "0.2", "shorter than 0.5 s")]
     run.characters = [("é", "LATIN SMALL LETTER E WITH ACUTE", "3", "2", "written as 'e'")]
     run.write()
@@ -122,7 +122,7 @@ def test_a_validator_accepts_the_pages(page):
 
 
 def test_the_review_page_is_valid_after_its_script_has_run(chromium, run):
-    run.suggestions = [test_speaker_review.SUGGESTION]
+    run.suggestions = [test_speaker_review.DOUBT, test_speaker_review.SUGGESTION]
     path, _ = test_speaker_review.write(run.write())
     chromium.open(path.as_uri())
     chromium.run("document.querySelector('#speakers button').click()")
@@ -227,7 +227,7 @@ SELECTORS = r"""(() => {
 
 
 def test_every_selector_of_the_css_is_used(chromium, run):
-    run.suggestions = [test_speaker_review.SUGGESTION]
+    run.suggestions = [test_speaker_review.DOUBT, test_speaker_review.SUGGESTION]
     run.rejected = [("gone", "row 9", "audio", "too_short", "0.2", "shorter than 0.5 s")]
     run.code = {"now": "c3", "trained_by": [{"code": "b2", "from_step": 0}], "is_other": True}
     run.write()

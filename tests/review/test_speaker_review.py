@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lib.report.tables import MAX_DOUBTS
 from lib.review import selection, speaker_review
 from lib.review.selection import Item, choose_listed, choose_sounds
 from lib.review.speaker_review import MIXED, OUTLIER, UNCERTAIN, ReviewPaths, write_speaker_review
@@ -25,6 +26,16 @@ SUGGESTION = {
     "speakers": ["spk000"],
     "groups": TWO,
     "lines": "split:\n  spk000-b: [clip_spk000_2]\n",
+}
+DOUBT = {
+    "reason": "unsettled_pair",
+    "speakers": ["spk000", "spk001"],
+    "groups": [["clip_spk000_0", "clip_spk000_1"], ["clip_spk001_0", "clip_spk001_1"]],
+    "lines": "merge:\n  - [spk000, spk001]\n",
+    "settle": "apart:\n  - [spk000, spk001]\n",
+    "similarities": {"resemblyzer": 0.82, "campplus": 0.74},
+    "threshold": 0.78,
+    "share_session": False,
 }
 
 
@@ -270,6 +281,68 @@ def test_chromium_filters_by_text_speaker_and_suggestion(run, browser):
     assert found["suggestion"] == found["bar"] == [f"clip_spk000_{n}" for n in range(4)]
     order = [row["clip"] for row in rows(write(run)[1])]
     assert found["walked"] == order[(order.index(found["point"]) + 1) % 7]
+
+
+def test_a_doubt_says_what_is_not_settled(run):
+    run.suggestions = [DOUBT, SUGGESTION]
+    path, data = write(run.write())
+    first = data["suggestions"][0]
+    assert first["text"] == (
+        "Are spk000 and spk001 one person? Their similarity is 0.74 (CAM++) and 0.82 "
+        "(resemblyzer); one person is from 0.78 on by CAM++. No session has clips of both: another "
+        "day or microphone may be all that differs."
+    )
+    assert first["pairs"] == [
+        ["clip_spk000_0", "clip_spk001_0"],
+        ["clip_spk000_1", "clip_spk001_1"],
+    ]
+    assert data["suggestions"][1]["pairs"] == []
+    html = path.read_text("utf-8")
+    assert html.index("Are spk000") < html.index("may be more than one speaker")
+    assert "apart:" in html and "merge:" in html
+
+
+def test_the_page_has_the_likeliest_doubts(run):
+    run.suggestions = [SUGGESTION] + [DOUBT] * (MAX_DOUBTS + 3)
+    path, data = write(run.write())
+    assert len(data["suggestions"]) == MAX_DOUBTS + 1
+    assert "3 more doubts are in speakers/doubts.tsv" in path.read_text("utf-8")
+
+
+def test_chromium_plays_the_clips_of_a_doubt_one_after_the_other(run, browser):
+    run.suggestions = [SUGGESTION, DOUBT]
+    path, _ = write(run.write())
+    found = act(
+        browser,
+        path,
+        """const playing = () => document.getElementById("playing").textContent.split(",")[0];
+        const ended = () => document.getElementById("player").dispatchEvent(new Event("ended"));
+        const pairs = document.querySelectorAll("[data-pair]"), found = {pairs: pairs.length};
+        pairs[1].click(); found.first = playing();
+        ended(); found.second = playing();
+        ended(); found.still = playing();
+        pairs[0].click();
+        document.querySelector("[data-clip=clip_spk000_3] .play").click();
+        ended(); found.other = playing();
+        const copied = [];
+        document.execCommand = () => {
+          copied.push(document.querySelector("body > textarea").value); return true;
+        };
+        Object.defineProperty(navigator, "clipboard", {value: {writeText: () => { throw 1; }}});
+        document.querySelector("[data-settle]").click();
+        document.querySelector("[data-lines]").click();
+        await new Promise((done) => setTimeout(done, 50));
+        found.copied = copied;
+        return found;""",
+    )
+    assert found["pairs"] == 2
+    assert (found["first"], found["second"], found["still"]) == (
+        "clip_spk000_1",
+        "clip_spk001_1",
+        "clip_spk001_1",
+    )
+    assert found["other"] == "clip_spk000_3"
+    assert found["copied"] == [DOUBT["settle"], DOUBT["lines"]]
 
 
 ACT = """const at = (id) => document.getElementById(id);

@@ -7,10 +7,17 @@ import pytest
 
 from lib.audio.wav import read_wav
 from lib.config.speakers import SpeakerSettings
-from lib.speakers.assignment import SpeakerPaths, assign_speakers
+from lib.speakers.assignment import Sessions, SpeakerPaths, assign_speakers
 from lib.speakers.overrides import Overrides
-from lib.speakers.shard import DIMENSIONS, Embedding, write_shard
-from lib.speakers.tables import read_assignments
+from lib.speakers.second_opinion import form_opinion
+from lib.speakers.shard import (
+    DIMENSIONS,
+    Embedding,
+    read_embeddings,
+    write_opinion,
+    write_shard,
+)
+from lib.speakers.tables import DOUBTS, read_assignments
 
 
 def resemblyzers_own(wav):
@@ -50,7 +57,7 @@ def voices() -> Voices:
     return Voices(8)
 
 
-SECTIONS = {"names", "merge", "assign", "split", "exclude"}
+SECTIONS = {"names", "merge", "assign", "split", "exclude", "apart", "together"}
 
 
 @dataclass
@@ -64,6 +71,8 @@ class Room:
         self.embeddings = {}
         self.known = {}
         self.silent = []
+        self.sessions = Sessions()
+        self.opinion = None
 
     def add(self, voice: int, prefix: str, count: int, digest: str = "") -> list[str]:
         clips = [f"{prefix}_{number:02d}" for number in range(count)]
@@ -91,12 +100,34 @@ class Room:
                 speaker_map=self.root / "map.tsv",
                 excluded=self.root / "excluded.tsv",
             ),
+            self._write_opinion(shards, SpeakerSettings(**settings)),
+            self.sessions,
         )
         table = read_assignments(self.root / "assignments.tsv")
         return {clip: row.speaker_id for clip, row in table.items()}
 
+    def _write_opinion(self, shards, settings):
+        """Write a second opinion, if `opinion` has a CAM++ embedding for every clip."""
+        if self.opinion is None:
+            return None
+        embeddings = read_embeddings(shards)
+        found = form_opinion(
+            embeddings, settings, lambda names: {name: self.opinion[name] for name in names}
+        )
+        write_opinion(self.root / "opinion.parquet", embeddings, found, "")
+        return self.root / "opinion.parquet"
+
     def registry(self):
         return json.loads((self.root / "registry.json").read_text())
+
+    def suggestions(self):
+        """Return the review suggestions that are no doubts."""
+        rows = self.registry()["review_suggestions"]
+        return [row for row in rows if row["reason"] not in DOUBTS]
+
+    def doubts(self):
+        rows = self.registry()["review_suggestions"]
+        return [row for row in rows if row["reason"] in DOUBTS]
 
 
 @pytest.fixture

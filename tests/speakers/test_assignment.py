@@ -141,7 +141,7 @@ def test_two_labels_of_one_voice_stay_two(room):
     found = room.run()
     assert ids(found, clips[:5]) == {"spk001"} and ids(found, clips[5:10]) == {"spk000"}
     assert ids(found, clips[10:]) <= {"spk000", "spk001"}
-    suggestions = room.registry()["review_suggestions"]
+    suggestions = room.suggestions()
     assert [(d["reason"], d["speakers"]) for d in suggestions] == [
         ("one_speaker", ["spk000", "spk001"])
     ]
@@ -166,7 +166,7 @@ def test_a_speaker_with_two_clusters_is_reported_not_split(room, caplog):
     room.add(2, "c", 6)
     found = room.run()
     assert ids(found, mixed) == {"spk000"}
-    (suggestion,) = room.registry()["review_suggestions"]
+    (suggestion,) = room.suggestions()
     assert (suggestion["reason"], suggestion["speakers"]) == ("several_speakers", ["spk000"])
     assert sorted(map(len, suggestion["groups"])) == [6, 8]
     assert "spk000 may be several speakers" in caplog.text

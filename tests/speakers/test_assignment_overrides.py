@@ -41,7 +41,7 @@ def test_merged_speakers_go_under_the_first_id_until_the_line_is_gone(three):
     both = [row.vector for clip, row in three.embeddings.items() if merged[clip] == "spk002"]
     mean = np.sum(both, axis=0)
     assert np.allclose(table["vector"][1], mean / np.linalg.norm(mean), atol=1e-5)
-    assert not three.registry()["review_suggestions"]
+    assert not three.suggestions()
     assert three.run() == before
 
 
@@ -93,7 +93,7 @@ def test_a_speaker_that_is_split_off_has_an_id_of_its_own_for_good(three):
     assert ids(after, ["c_00", "c_01", "c_02"]) == {"spk003"}
     assert {c: s for c, s in after.items() if s != "spk003"}.items() <= before.items()
     assert three.registry()["speakers"]["spk003"]["name"] == "Bintu"
-    assert not three.registry()["review_suggestions"]
+    assert not three.suggestions()
     assert three.run() == before
     assert "spk003" not in three.registry()["speakers"]
     three.add(3, "new", 9)
@@ -156,13 +156,13 @@ def test_the_lines_of_a_suggestion_settle_it(room, tmp_path, caplog):
     room.run()
     room.add(2, "c", 6)
     room.run()
-    (suggestion,) = room.registry()["review_suggestions"]
+    (suggestion,) = room.suggestions()
     assert suggestion["lines"] in caplog.text
     overrides = yaml.safe_load(suggestion["lines"])
     assert overrides == {"split": {"spk000-b": [c for c in mixed if c[0] == "a"]}}
     found = room.run(**overrides)
     assert ids(found, [c for c in mixed if c[0] == "a"]) == {"spk002"}
-    assert not room.registry()["review_suggestions"]
+    assert not room.suggestions()
 
 
 def test_the_lines_of_a_suggestion_about_two_speakers_merge_them(room):
@@ -171,11 +171,11 @@ def test_the_lines_of_a_suggestion_about_two_speakers_merge_them(room):
     clips = room.add(0, "a", 12)
     room.known = dict.fromkeys(clips[:5], "Anna") | dict.fromkeys(clips[5:10], "Ann")
     room.run()
-    (suggestion,) = room.registry()["review_suggestions"]
+    (suggestion,) = room.suggestions()
     overrides = yaml.safe_load(suggestion["lines"])
     assert overrides == {"merge": [["spk000", "spk001"]]}
     assert set(room.run(**overrides).values()) == {"spk000"}
-    assert not room.registry()["review_suggestions"]
+    assert not room.suggestions()
 
 
 SPEAKERS = ["spk000", "spk001", "spk002"]

@@ -1,10 +1,19 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from lib.config.speakers import SpeakerSettings
 from lib.speakers import clustering
-from lib.speakers.clustering import Group, cluster_embeddings, project_embeddings, similarity
+from lib.speakers.clustering import (
+    Group,
+    cluster_embeddings,
+    newcomer_margin,
+    propose_clusters,
+    similarity,
+    similarity_table,
+)
 
 DEFAULTS = SpeakerSettings()
 
@@ -61,7 +70,7 @@ def test_similarity_by_hand():
 
 def test_tables_and_single_similarities_agree(voices):
     groups = [group(voices.speak(v, v + 1)) for v in range(5)]
-    table = clustering._similarity_table(groups)
+    table = similarity_table(groups)
     for one in range(5):
         for other in range(one):
             assert table[one, other] == pytest.approx(similarity(groups[one], groups[other]))
@@ -154,5 +163,59 @@ def test_bundles_hold_every_clip_once(voices, monkeypatch):
     assert np.allclose(sum(bundle.total for bundle in bundles), vectors.sum(axis=0))
 
 
-def test_the_map_of_equal_vectors_is_a_point():
-    assert np.allclose(project_embeddings(np.ones((4, 256)) / 16), 0)
+def test_proposed_clusters_are_finer_than_speakers(voices):
+    # A speaker on two days: 0.93 is enough for one speaker, and too little for one day.
+    one, other = voices.centres[:2]
+    across = other - (other @ one) * one
+    voices.centres[1] = 0.93 * one + np.sqrt(1 - 0.93**2) * across / np.linalg.norm(across)
+    vectors, truth, voiced = talk(voices, [30, 20, 25])
+    assert 0.9 < similarity(group(vectors[:30]), group(vectors[30:50])) < 0.95
+    assert cluster_embeddings(vectors, voiced, DEFAULTS).max() + 1 == 2
+    proposed = propose_clusters(vectors, voiced, DEFAULTS)
+    assert adjusted_rand_score(truth, proposed) == 1
+    assert propose_clusters(vectors[:1], voiced[:1], DEFAULTS).tolist() == [0]
+
+
+# New speakers beside one who has nearly all clips ------------------------------------------------
+
+CAMPPLUS = SpeakerSettings(encoder="campplus")
+
+
+def test_the_margin_of_a_newcomer_by_hand():
+    # 3 clips beside 300 of one speaker: odds of 1 to 100, shared by three clips.
+    assert newcomer_margin(3, 300, 300, CAMPPLUS, 3) == pytest.approx(0.1 * np.log(100) / 3)
+    # If the rest is ten speakers with 30 clips each, a tenth of the odds of 1 to 10.
+    assert newcomer_margin(3, 30, 300, CAMPPLUS, 3) == pytest.approx(0.1 * np.log(10) / 10 / 3)
+    # Two speakers with as many clips have nothing to show, and resemblyzer has no such margin.
+    assert newcomer_margin(40, 40, 340, CAMPPLUS, 40) == 0
+    assert newcomer_margin(40, 30, 30, CAMPPLUS, 40) == 0
+    assert newcomer_margin(3, 300, 300, DEFAULTS, 3) == 0
+
+
+@given(st.integers(1, 50), st.integers(1, 5000), st.integers(1, 5000))
+def test_the_more_the_rest_is_one_speaker_the_more_a_newcomer_has_to_show(size, host, other):
+    alone = newcomer_margin(size, host + other, host + other, CAMPPLUS, size)
+    assert alone >= newcomer_margin(size, host, host + other, CAMPPLUS, size) >= 0
+    assert alone >= newcomer_margin(size + 1, host + other, host + other, CAMPPLUS, size + 1)
+    assert newcomer_margin(size, host + 1, host + 1, CAMPPLUS, size) >= newcomer_margin(
+        size, host, host, CAMPPLUS, size
+    )
+
+
+@pytest.mark.parametrize(("cosine", "found"), [(0.7, 1), (0.4, 2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_three_clips_make_a_second_speaker_only_if_they_are_very_different(cosine, found, seed):
+    random = np.random.default_rng(seed)
+    first, second = np.eye(192)[:2]
+    centre = cosine * first + np.sqrt(1 - cosine**2) * second
+
+    def speak(voice, count):
+        noise = random.normal(size=(count, 192)) * 0.6 / np.sqrt(192)
+        vectors = voice + noise
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    few = np.concatenate([speak(first, 500), speak(centre, 3)])
+    assert cluster_embeddings(few, np.full(503, 3.0), CAMPPLUS).max() + 1 == found
+    # Many clips as different as these are a second speaker.
+    many = np.concatenate([speak(first, 500), speak(centre, 60)])
+    assert cluster_embeddings(many, np.full(560, 3.0), CAMPPLUS).max() + 1 == 2

@@ -26,12 +26,16 @@ def embeddings(voices, tmp_path):
 
 
 def cluster(embeddings, folder, *more):
+    """Cluster without a second opinion, as there are no recordings."""
+    config = folder.parent / "resemblyzer.yaml"
+    config.write_text("speakers: {second_opinion: null}\n")
+    more = more if "--config" in more else (*more, "--config", str(config))
     command.main(["cluster", *embeddings, "--output", str(folder), *more])
     table = read_assignments(folder / "assignments.tsv")
     return {clip: row.speaker_id for clip, row in table.items()}
 
 
-@pytest.mark.parametrize("stage", [[], ["embed"], ["cluster"]])
+@pytest.mark.parametrize("stage", [[], ["embed"], ["cluster"], ["doubts"]])
 def test_help(stage):
     line = [sys.executable, "-m", "lib.speakers", *stage, "--help"]
     done = subprocess.run(line, capture_output=True, text=True)
@@ -85,6 +89,7 @@ def test_clusters_become_the_tables_of_the_workflow(embeddings, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "assignments.tsv",
         "centroids.parquet",
+        "doubts.tsv",
         "excluded.tsv",
         "map.tsv",
         "registry.json",
@@ -104,7 +109,7 @@ def test_ids_are_kept_in_the_record_that_is_named(embeddings, tmp_path):
 def test_settings_labels_and_overrides_are_followed(embeddings, tmp_path):
     for number, line in enumerate(("count: 1", "min_clips: 6", "similarity_threshold: 0.1")):
         config = tmp_path / f"{number}.yaml"
-        config.write_text(f"speakers: {{{line}}}\n")
+        config.write_text(f"speakers: {{second_opinion: null, {line}}}\n")
         more = ["--config", str(config)]
         assert set(cluster(embeddings, tmp_path / f"{number}", *more).values()) == {"spk000"}
     labels = tmp_path / "labels.tsv"
@@ -133,3 +138,23 @@ def test_what_does_not_fit_is_said_without_traceback(embeddings, tmp_path, more,
     with pytest.raises(SystemExit, match=said):
         cluster(embeddings, tmp_path / "out", *more)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_second_opinion_hears_the_clips(voices, tmp_path):
+    """Resemblyzer finds two voices; to CAM++ they are one noise."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    names = [[f"{'ab'[voice]}_{number}" for number in range(6)] for voice in range(2)]
+    random = np.random.default_rng(0)
+    for name in sum(names, []):
+        write_wav(clips / f"{name}.wav", random.normal(0, 3000, 16000).astype(np.int16), 16000)
+    rows = [row for voice in range(2) for row in voices.embed(voice, names[voice])]
+    write_shard(tmp_path / "all.parquet", rows)
+    line = ["cluster", str(tmp_path / "all.parquet"), "--output", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match=r"expected --clips FOLDER.*second_opinion: null"):
+        command.main(line)
+    command.main([*line, "--clips", str(clips), "--device", "cpu"])
+    found = read_assignments(tmp_path / "out/assignments.tsv")
+    assert {row.speaker_id for row in found.values()} == {"spk000"}
+    assert (tmp_path / "out/second_opinion.parquet").is_file()
+    assert len(set(cluster([str(tmp_path / "all.parquet")], tmp_path / "alone").values())) == 2

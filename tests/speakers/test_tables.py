@@ -3,8 +3,9 @@
 import pytest
 
 from lib.files import read_json, write_json
-from lib.speakers.overrides import ResolvedOverrides
-from lib.speakers.tables import name_speakers, read_excluded, write_excluded
+from lib.speakers.overrides import Overrides, ResolvedOverrides
+from lib.speakers.tables import DOUBT_COLUMNS, name_speakers, read_excluded, write_excluded
+from lib.tables import read_table
 
 
 @pytest.mark.parametrize("label", ["Ann\tB", "line\nbreak", "back\\slash\\n", "'\"'", "\u2028"])
@@ -29,8 +30,12 @@ def test_names_change_nothing_but_names(tmp_path):
     before = {"speakers": speakers, "merged": {}, "excluded": [], "review_suggestions": []}
     write_json(tmp_path / "speakers.json", before)
     name_speakers(
-        tmp_path / "speakers.json", {"spk000": "Amina", "Ann": "Anna"}, tmp_path / "registry.json"
+        tmp_path / "speakers.json",
+        Overrides(names={"spk000": "Amina", "Ann": "Anna"}),
+        tmp_path / "registry.json",
+        tmp_path / "doubts.tsv",
     )
+    assert read_table(tmp_path / "doubts.tsv", DOUBT_COLUMNS) == []
     named = read_json(tmp_path / "registry.json")
     assert {key: row["name"] for key, row in named["speakers"].items()} == known | {
         "spk000": "Amina",

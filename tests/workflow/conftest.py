@@ -190,6 +190,7 @@ def finished(tmp_path_factory) -> Project:
         "convert_audio": 24,
         "collect_measurements": 1,
         "embed_speakers": 2,
+        "hear_clips": 1,
         "cluster_speakers": 1,
         "build_dataset": 1,
     }

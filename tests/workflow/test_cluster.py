@@ -15,7 +15,7 @@ echo "$*" >> submitted.txt
 sh "$job" > "$job.log" 2>&1 &
 echo $!
 """
-REMOTE = {"convert_audio", "embed_speakers", "cluster_speakers", "build_dataset"}
+REMOTE = {"convert_audio", "embed_speakers", "hear_clips", "cluster_speakers", "build_dataset"}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_cluster_goes_from_clips_through_a_short_training(cluster):
     assert "threads: 4" in training and "gpu=0" in training
     submitted = (cluster.folder / "submitted.txt").read_text().splitlines()
     # 12 conversions in one job, two shards, then one job a rule.
-    assert len(submitted) == 7
+    assert len(submitted) == 8
     local = ("fetch_base_model", "plan_text", "collect_measurements", "name_speakers")
     assert not any(rule in line for rule in local for line in submitted)
     assert len(cluster.table("manifest.tsv")) == 12

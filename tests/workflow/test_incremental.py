@@ -18,7 +18,7 @@ from .conftest import Project, add_clips, demo_rows, environment, find_names
 
 NEW = find_names(["demo_030", "demo_031", "demo_032"])
 AFTER_TEXT = {"plan_text": 1, "build_dataset": 1}
-AFTER_CLIPS = {"collect_measurements": 1, "cluster_speakers": 1, **AFTER_TEXT}
+AFTER_CLIPS = {"collect_measurements": 1, "hear_clips": 1, "cluster_speakers": 1, **AFTER_TEXT}
 
 
 def dataset_rows(project: Project) -> dict[str, dict]:
@@ -109,7 +109,7 @@ def test_replacing_one_clip_s_audio_converts_that_clip(project):
     outcome = project.run("dataset")
     assert outcome.jobs == {
         **{"convert_audio": 1, "embed_speakers": 1, "collect_measurements": 1},
-        **{"cluster_speakers": 1, "build_dataset": 1},
+        **{"hear_clips": 1, "cluster_speakers": 1, "build_dataset": 1},
     }
     after = dataset_rows(project)[Path(name).stem]
     assert after["audio"] != before["audio"]

@@ -35,6 +35,23 @@ def test_overrides_rerun_the_clustering_and_what_follows_and_nothing_before(proj
     assert project.table("rejected.tsv") == []
 
 
+def test_settling_a_doubt_assigns_nothing_anew(project):
+    say(project, apart=[["spk000", "spk001"]], together=["spk002"])
+    assert set(project.run("dataset", "results/speakers/doubts.tsv").jobs) == {"name_speakers"}
+    say(project, apart=[["spk000", "spk009"]])
+    outcome = project.run("--dry-run", check=False)
+    assert outcome.returncode and "there is no speaker 'spk009'" in outcome.output
+
+
+def test_without_a_second_opinion_nothing_is_heard(project):
+    before = speakers(project)
+    project.configure(speakers={"second_opinion": None})
+    jobs = project.run("dataset").jobs
+    assert "hear_clips" not in jobs and "embed_speakers" not in jobs
+    # Four clear voices: nothing changes but who decided.
+    assert speakers(project) == before
+
+
 def test_overrides_survive_adding_audio(project):
     say(project, split={"Bintu": ["demo_001", "demo_002"]}, exclude={"speakers": ["spk001"]})
     project.run("dataset")

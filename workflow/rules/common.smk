@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
@@ -26,6 +27,7 @@ from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
 from lib.config.validate import complete_settings, parse_texts
+from lib.speakers.campplus import check_campplus
 from lib.speakers.overrides_file import check_overrides, read_overrides
 from lib.synthesis.text_table import check_text_table
 from lib.text.script import check_script
@@ -84,6 +86,16 @@ def check_base():
     )
 
 
+def check_encoder():
+    """Refuse a speaker encoder that is not installed here, unless conda installs it for the jobs."""
+    by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if (HAS_OPINION or CLUSTERING["encoder"] == "campplus") and not by_conda:
+        check_campplus()
+
+
+# Sections of the user's overrides that name speakers and settle doubts: they move no clip.
+SETTLING = ("names", "apart", "together")
+
 try:
     config.update(parse_texts(config, workflow.config_settings.config, read_schema("config")))
     config.update(complete_settings(config, read_schema("config")))
@@ -99,9 +111,18 @@ try:
         RESULTS / "state/speakers.json",
         config["speakers"]["overrides"],
     )
+    # The keys of section `speakers` that decide who is who.
+    CLUSTERING = {k: v for k, v in config["speakers"].items() if k not in ("shards", "overrides")}
+    # CAM++ hears clips if resemblyzer clusters them, unless the source names all speakers.
+    HAS_OPINION = (
+        CLUSTERING["second_opinion"] is not None
+        and CLUSTERING["encoder"] == "resemblyzer"
+        and not all(clip.speaker for clip in CORPUS.clips.values())
+    )
     if workflow.is_main_process:
         check_text_table(config["speech"]["texts"])
         check_base()
+        check_encoder()
 except ValueError as error:
     raise WorkflowError(str(error))
 
@@ -212,6 +233,11 @@ def list_all_wavs(wildcards):
 def list_sidecars(wildcards):
     """Measurements of all clips."""
     return [f"<results>/clips/{clip}.json" for clip in CORPUS.clips]
+
+
+def list_opinion(wildcards):
+    """The second opinion, where one is asked for."""
+    return ["<results>/embeddings/second_opinion.parquet"] * HAS_OPINION
 
 
 def list_shards(wildcards):

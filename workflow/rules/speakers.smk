@@ -1,7 +1,8 @@
 """Finds out who speaks: speaker embeddings, clustering, stable ids; the user's overrides win.
 
 REQUIRES  <results>/clips/{clip}.wav; the file speakers.overrides, read by common.smk, if there is one
-PRODUCES  <results>/embeddings/{shard}.parquet, <results>/speakers/
+PRODUCES  <results>/embeddings/{shard}.parquet, <results>/embeddings/second_opinion.parquet unless
+          speakers.second_opinion is null, <results>/speakers/
 """
 
 
@@ -21,15 +22,42 @@ rule embed_speakers:
         mem_mb=estimate(2000, per_mb=4),
         runtime=estimate(10, per_mb=0.05),
     params:
+        encoder=config["speakers"]["encoder"],
         sample_rate=config["audio"]["sample_rate"],
         code=code_digest("lib.speakers.embedding"),
     script:
         "../scripts/embed_speakers.py"
 
 
+rule hear_clips:
+    input:
+        shards=list_shards,
+    output:
+        # Kept for the job: embeddings of clips that did not change are taken over.
+        opinion=update("<results>/embeddings/second_opinion.parquet"),
+    log:
+        "<logs>/hear_clips.log",
+    benchmark:
+        "<benchmarks>/hear_clips.tsv"
+    conda:
+        "../../envs/speakers.yaml"
+    threads: 4
+    resources:
+        mem_mb=estimate(4000, per_mb=20),
+        runtime=estimate(20, per_mb=0.5),
+    params:
+        settings=CLUSTERING,
+        sample_rate=config["audio"]["sample_rate"],
+        clips=str(RESULTS / "clips"),
+        code=code_digest("lib.speakers.second_opinion"),
+    script:
+        "../scripts/hear_clips.py"
+
+
 rule cluster_speakers:
     input:
         shards=list_shards,
+        opinion=list_opinion,
     output:
         assignments="<results>/speakers/assignments.tsv",
         centroids="<results>/speakers/centroids.parquet",
@@ -46,10 +74,10 @@ rule cluster_speakers:
         mem_mb=estimate(4000, per_mb=30),
         runtime=estimate(20, per_mb=0.5),
     params:
-        settings={k: v for k, v in config["speakers"].items() if k not in ("shards", "overrides")},
-        # All but the names: a new name is no reason to build the dataset again.
-        overrides={k: v for k, v in asdict(OVERRIDES).items() if k != "names"},
-        known=CORPUS.digest("speaker"),
+        settings=CLUSTERING,
+        # A new name, or a doubt that is settled, is no reason to build the dataset again.
+        overrides={k: v for k, v in asdict(OVERRIDES).items() if k not in SETTLING},
+        known=CORPUS.digest("speaker", "session"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/speakers.json"),
         code=code_digest("lib.speakers.assignment"),
@@ -61,7 +89,8 @@ rule name_speakers:
     input:
         "<results>/speakers/speakers.json",
     output:
-        "<results>/speakers/registry.json",
+        registry="<results>/speakers/registry.json",
+        doubts="<results>/speakers/doubts.tsv",
     log:
         "<logs>/name_speakers.log",
     benchmark:
@@ -73,7 +102,7 @@ rule name_speakers:
         mem_mb=estimate(500),
         runtime=estimate(5),
     params:
-        names=OVERRIDES.names,
+        overrides={k: v for k, v in asdict(OVERRIDES).items() if k in SETTLING},
         code=code_digest("lib.speakers.tables"),
     script:
         "../scripts/name_speakers.py"

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lib.config.speakers import SpeakerSettings
-from lib.corpus import load_corpus
+from lib.corpus import find_sessions, load_corpus
 from lib.logs import start_log
-from lib.speakers.assignment import SpeakerPaths, assign_speakers
+from lib.speakers.assignment import Sessions, SpeakerPaths, assign_speakers
 from lib.speakers.overrides import Overrides
 
 start_log(snakemake.log[0])
@@ -23,4 +23,6 @@ assign_speakers(
         speaker_map=Path(snakemake.output.speaker_map),
         excluded=Path(snakemake.output.excluded),
     ),
+    opinion=next(map(Path, snakemake.input.opinion), None),
+    sessions=Sessions(*find_sessions(corpus.clips)),
 )

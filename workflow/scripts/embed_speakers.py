@@ -11,6 +11,7 @@ embed_clips(
     {Path(wav).stem: Path(wav) for wav in snakemake.input.wavs},
     shard,
     previous=shard,
+    encoder=snakemake.params.encoder,
     sample_rate=snakemake.params.sample_rate,
     threads=snakemake.threads,
     code=snakemake.params.code,

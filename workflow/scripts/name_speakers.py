@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from lib.logs import start_log
+from lib.speakers.overrides import Overrides
 from lib.speakers.tables import name_speakers
 
 start_log(snakemake.log[0])
 name_speakers(
     speakers=Path(snakemake.input[0]),
-    names=snakemake.params.names,
-    registry=Path(snakemake.output[0]),
+    overrides=Overrides(**snakemake.params.overrides),
+    registry=Path(snakemake.output.registry),
+    doubts=Path(snakemake.output.doubts),
 )

@@ -24,6 +24,7 @@ let shownClips = [];         // clips that pass the filters
 let numRows = PAGE_SIZE;     // so many of them are listed
 let selected = null;         // the clip in the player
 let suggested = null;        // ids of the clips of a review suggestion, while they are shown
+let next = null;             // the clip to play when the present one ends, of a pair to compare
 let overrides = null;        // corrections of the user, see overrides.js
 
 // ---------------------------------------------------------------- filters
@@ -133,7 +134,14 @@ function unmarkClips() {
   byId("clip-tools").hidden = true;
 }
 
+// Play one clip, and the other when it ends.
+function playPair([one, other]) {
+  playClip(one);
+  next = other;
+}
+
 function playClip(clip) {
+  next = null;
   selectClip(clip);
   if (clip.sound < 0) return;
   byId("player").src = `data:audio/mpeg;base64,${data.sounds[clip.sound]}`;
@@ -318,11 +326,20 @@ for (const button of document.querySelectorAll("[data-show]")) {
   const suggestion = data.suggestions[button.dataset.show];
   button.addEventListener("click", () => showSuggestion(suggestion));
 }
-for (const button of document.querySelectorAll("[data-lines]")) {
-  const suggestion = data.suggestions[button.dataset.lines];
-  const status = createElement("span", {class: "faint", role: "status"});
-  button.after(status);
-  button.addEventListener("click", () => copyLines(suggestion.lines, status));
+for (const key of ["lines", "settle"]) {
+  for (const button of document.querySelectorAll(`[data-${key}]`)) {
+    const suggestion = data.suggestions[button.dataset[key]];
+    const status = createElement("span", {class: "faint", role: "status"});
+    button.after(status);
+    button.addEventListener("click", () => copyLines(suggestion[key], status));
+  }
 }
+for (const button of document.querySelectorAll("[data-pair]")) {
+  const pair = JSON.parse(button.dataset.pair).map((id) => clips.find((clip) => clip.id === id));
+  button.disabled = !pair.every((clip) => clip && clip.sound >= 0);
+  if (button.disabled) button.title = "not on this page; listen to the files in the folder clips";
+  button.addEventListener("click", () => playPair(pair));
+}
+byId("player").addEventListener("ended", () => { if (next) playClip(next); });
 addEventListener("hashchange", restoreFilters);
 restoreFilters();
