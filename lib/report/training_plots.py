@@ -128,15 +128,17 @@ def plot_validation(curves: Mapping[str, Curve], summary: Mapping, path: Path) -
         axes.annotate(
             text,
             place,
-            xytext=(-12 if late else 12, 16),
+            # Below: the curve comes from above to its lowest point.
+            xytext=(-12 if late else 12, -8),
             textcoords="offset points",
             ha="right" if late else "left",
+            va="top",
             color=RED,
             fontweight="bold",
         )
         description += f" {text.capitalize()}."
     axes.set_xlabel("step")
-    axes.margins(y=0.15)
+    axes.margins(y=0.25)
     save_figure(figure, path, "Validation score", description)
 
 
