@@ -35,7 +35,7 @@ ROOMS = {
     "packs": {"vits", "text", "base_model", "synthesis"},
     "evaluation": {"vits", "synthesis", "speakers", "text", "audio", "base_model", "corpus"},
     "report": {"vits", "audio", "text", "speakers", "dataset", "synthesis", "evaluation"},
-    "review": {"report", "audio", "speakers", "corpus", "dataset"},
+    "review": {"report", "audio", "text", "speakers", "corpus", "dataset", "synthesis"},
     "talk": {"report", "synthesis", "base_model"},
 }
 SHARED = {

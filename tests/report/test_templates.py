@@ -177,8 +177,10 @@ def find_declarations(rules: list) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", STYLES, ids=name)
 def test_css_parses_and_browsers_know_it(path, chromium):
-    declarations = read_declarations(path.read_text("utf-8"))
-    assert len(declarations) > 50
+    css = path.read_text("utf-8")
+    declarations = read_declarations(css)
+    # Every one was read.
+    assert len(declarations) >= css.count(";") > 3
     chromium.open("about:blank")
     for prop, value in declarations:
         assert chromium.run(f"CSS.supports({prop!r}, {value!r})"), f"{prop}: {value}"
