@@ -15,6 +15,7 @@ def test_every_speaker_of_the_demo_speaks_at_step_zero(tmp_path):
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text("utf-8"))
     config |= {"output": "results", "base_model": {"source": str(ROOT / "resources/base_model")}}
     config["source"]["path"] = str(DEMO)
+    config["speech"]["texts"] = str(ROOT / config["speech"]["texts"])
     (project.folder / "config.yaml").write_text(yaml.safe_dump(config))
     measured = ("results/quality/recordings.json", "results/quality/before.json")
     project.run(*measured, "results/rejected.tsv")
