@@ -77,6 +77,18 @@ def atomic_directory(path: Path, aside: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes have left of `atomic_path` and `atomic_directory` in a folder.
+
+    No other process may be writing into the folder itself.
+    """
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
 def flush_to_disk(path: Path) -> None:
     """Wait until the content of a file, or the names in a directory, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

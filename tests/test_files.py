@@ -14,7 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.files import atomic_directory, atomic_path, read_json, total_size, write_json
+from lib.files import (
+    atomic_directory,
+    atomic_path,
+    read_json,
+    remove_temporaries,
+    total_size,
+    write_json,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -249,3 +256,14 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path):
         write_json(tmp_path / "value.json", {"x": object()})
     assert json.loads((tmp_path / "value.json").read_text()) == 1
     assert names(tmp_path) == ["value.json"]
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".a.wav.x1.tmp").write_text("half")
+    (tmp_path / ".b.x2.tmp/inner").mkdir(parents=True)
+    kept = [tmp_path / name for name in ("a.wav", ".hidden", "c.tmp")]
+    for path in kept:
+        path.write_text("whole")
+    remove_temporaries(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    remove_temporaries(tmp_path / "nowhere")

@@ -189,9 +189,12 @@ def test_every_digest_of_the_rules_can_be_made_without_importing_anything():
 
 
 def test_every_template_of_the_library_counts_for_the_page_that_is_made_of_it(tmp_path):
-    """The review page is made of the report's template for pages too."""
-    rules = {"report": ["lib.report.report"], "review": ["lib.review.speaker_review"]}
-    rules["report"].append("lib.review.speaker_review")
+    """The other pages are made of the report's template for pages too."""
+    rules = {
+        "review": ["lib.review.speaker_review", "lib.review.prompts"],
+        "talk": ["lib.talk.server"],
+    }
+    rules["report"] = ["lib.report.report", *rules["review"], *rules["talk"]]
     folders = {path.parent.name for path in (ROOT / "lib").glob("*/templates")}
     assert folders == rules.keys()
     for room, modules in rules.items():

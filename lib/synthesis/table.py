@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lib.config.outcome import SpeechSettings
 from lib.corpus.clip import InvalidRow
-from lib.files import atomic_path, read_json
+from lib.files import atomic_path, read_json, remove_temporaries
 from lib.synthesis.audio_file import write_speech
 from lib.synthesis.sound import Sound
 from lib.synthesis.synthesizer import (
@@ -107,6 +107,7 @@ def speak_table(
             f"{table}: none of {len(rejected)} rows can be spoken; the first: "
             f"{rejected[0].origin}: {rejected[0].detail}"
         )
+    remove_temporaries(output)
     record = _Record(output)
     stale = [job for job in jobs if not record.has(job, settings.format)]
     if texts.recorded:

@@ -33,7 +33,7 @@ from lib.base_model.weights import (
     compute_checksum,
     read_record,
 )
-from lib.files import atomic_directory
+from lib.files import atomic_directory, remove_temporaries
 
 logger = logging.getLogger(__name__)
 
@@ -209,8 +209,7 @@ def remove_surplus(root: Path, keep: int | str) -> None:
         surplus += milestones[: max(0, len(milestones) - int(keep))]
     for directory in surplus:
         shutil.rmtree(directory, ignore_errors=True)
-    for leftover in root.glob(".*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    remove_temporaries(root)
 
 
 def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:
