@@ -243,3 +243,18 @@ def list_opinion(wildcards):
 def list_shards(wildcards):
     """Speaker embeddings of all clips."""
     return [f"<results>/embeddings/{shard}.parquet" for shard in sorted(SHARDS)]
+
+
+def list_speech(wildcards):
+    """The table of what is read out; none if nothing is."""
+    return ["<results>/speech/metadata.csv"] if config["speech"]["texts"] else []
+
+
+# What is measured, and the model that says the sentences.
+MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
+
+
+def list_quality(wildcards):
+    """Figures of the voice; none if nothing is measured."""
+    measured = MEASURED if config["evaluation"]["clips"] else []
+    return [f"<results>/quality/{what}.json" for what in measured]

@@ -6,15 +6,6 @@ PRODUCES  <results>/quality/{what}.json for the recordings, before and after the
           <results>/times/ with the places of words and letters, on demand
 """
 
-# What is measured, and the model that says the sentences.
-MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
-
-
-def list_quality(wildcards):
-    """Figures of the voice; none if nothing is measured."""
-    measured = MEASURED if config["evaluation"]["clips"] else []
-    return [f"<results>/quality/{what}.json" for what in measured]
-
 
 rule measure_quality:
     input:

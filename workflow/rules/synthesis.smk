@@ -31,11 +31,6 @@ rule synthesize_samples:
         "../scripts/synthesize_samples.py"
 
 
-def list_speech(wildcards):
-    """The table of what is read out; none if nothing is."""
-    return ["<results>/speech/metadata.csv"] if config["speech"]["texts"] else []
-
-
 rule speak_table:
     input:
         voice="<results>/onnx",
