@@ -1,8 +1,8 @@
 """How fast a voice speaks: by onnxruntime as here, by transformers, and by sherpa-onnx.
 
 ``python -m benchmarks.speech``. Of every model one sentence without noise, so that all speak the
-same waveform, in turns, each at its fastest; the time of the CPU as well, which suffers less from
-what else the machine does. The full-size model (36 M parameters) has random
+same waveform, in turns; of all turns the median, and the median of the ratios to ours in the same
+turn, because two cores are seldom alone. The full-size model (36 M parameters) has random
 weights; the small one is that of ``resources/base_model``.
 """
 
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import sherpa_onnx
 import torch
 from transformers import VitsConfig
@@ -73,16 +74,21 @@ def load_sherpa(pack: Path, threads: int) -> sherpa_onnx.OfflineTts:
     return sherpa_onnx.OfflineTts(sherpa_onnx.OfflineTtsConfig(model=model))
 
 
-def measure(engines: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, float]]:
-    """Return the time and CPU time that every engine takes for a second of speech."""
+def measure(engines: dict[str, Callable[[], int]], seconds: float) -> dict[str, np.ndarray]:
+    """Return for every engine ``(turns, 2)``: time and CPU time for a second of speech."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
-    for _ in range(repeats + 1):
+    for speak in engines.values():
+        speak()
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
         for name, speak in engines.items():
+            # The threads of the engine before go on looking for work for a moment.
+            time.sleep(0.1)
             start, start_of_cpu = time.perf_counter(), time.process_time()
-            seconds = speak() / SAMPLE_RATE
+            spoken = speak() / SAMPLE_RATE
             spent = (time.perf_counter() - start, time.process_time() - start_of_cpu)
-            times[name].append((spent[0] / seconds, spent[1] / seconds))
-    return {name: tuple(map(min, zip(*spent[1:], strict=True))) for name, spent in times.items()}
+            times[name].append((spent[0] / spoken, spent[1] / spoken))
+    return {name: np.array(spent) for name, spent in times.items()}
 
 
 def measure_start(model: Path, repeats: int) -> float:
@@ -100,25 +106,27 @@ def measure_start(model: Path, repeats: int) -> float:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--repeats", type=int, default=5, help="of the whole command")
+    parser.add_argument("--seconds", type=float, default=45, help="of each model and thread count")
+    arguments = parser.parse_args()
     rows, starts = [], []
     with tempfile.TemporaryDirectory() as scratch:
         for name, folder in make_models(Path(scratch)).items():
             for threads in (1, 2):
-                found = measure(load_engines(folder, threads), repeats)
-                ours = found["ours"]
-                for engine, (wall, cpu) in found.items():
-                    ratios = (f"{wall / ours[0]:.2f}", f"{cpu / ours[1]:.2f}")
-                    rows.append((name, threads, engine, f"{wall:.3f}", f"{cpu:.3f}", *ratios))
+                found = measure(load_engines(folder, threads), arguments.seconds)
+                for engine, spent in found.items():
+                    figures = [f"{value:.3f}" for value in np.median(spent, axis=0)]
+                    ratios = np.median(spent / found["ours"], axis=0)
+                    row = (name, threads, engine, len(spent), *figures)
+                    rows.append((*row, *(f"{ratio:.2f}" for ratio in ratios)))
             for engine, part in (("ours", "onnx"), ("transformers", "model")):
                 # Without the ONNX file beside it the model is run by torch.
                 alone = folder / "alone"
                 alone.mkdir(exist_ok=True)
                 link = alone / part
                 link.symlink_to((folder / part).resolve())
-                starts.append((name, engine, f"{measure_start(link, repeats):.2f}"))
-    header = ("model", "threads", "engine", "seconds per second", "of the CPU")
+                starts.append((name, engine, f"{measure_start(link, arguments.repeats):.2f}"))
+    header = ("model", "threads", "engine", "turns", "seconds per second", "of the CPU")
     print_table((*header, "ratio to ours", "of the CPU"), rows)
     print_table(("model", "engine", "seconds to the file of two words"), starts)
 
