@@ -5,6 +5,7 @@
 #   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
 #   model/ samples/ report/     the voice, sentences spoken by it, plots and report
+#   quality/ transcripts/       figures of voice and checkpoints; are the texts those of the clips
 #   onnx/ export/ speech/       the voice for other programs; texts that it reads out
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version
@@ -33,6 +34,7 @@ include: "workflow/rules/build_dataset.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/transcripts.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/report.smk"
 
@@ -43,8 +45,7 @@ rule all:
     input:
         "<results>/export",
         list_speech,
-        "<results>/report/report.html",
-        "<results>/speakers/review.html",
+        list_pages,
 
 
 # Up to the Hugging Face dataset, for use with another trainer.

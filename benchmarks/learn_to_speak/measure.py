@@ -14,7 +14,7 @@ from benchmarks.learn_to_speak.corpus import SEED, invent_corpus
 from benchmarks.learn_to_speak.sentences import join, minimal_pairs, other_sentences
 from lib.base_model.clips import load_clips
 from lib.base_model.record import BaseModel
-from lib.evaluation.distortion import mel_cepstral_distortion
+from lib.evaluation.acoustics import mel_cepstral_distortion
 from lib.evaluation.recognition import SAMPLE_RATE, Recogniser
 from lib.files import read_json
 from lib.vits.clips import TrainingClip, collate, noise_seed

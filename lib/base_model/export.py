@@ -67,26 +67,45 @@ def export_checkpoint(
     ValueError
         If the base model has been fitted to other speakers or letters since.
     """
-    trained = read_trained_weights(checkpoint)
+    model, epoch = load_trained(checkpoint, base_model)
     base = BaseModel.open(base_model)
-    tokenizer = VitsTokenizer.from_pretrained(base_model)
-    fitted = {"speakers": dict(base.speakers), "vocabulary": tokenizer.get_vocab()}
+    speakers = base.speaker_map(_read_names(registry))
+    with atomic_directory(directory) as temporary:
+        fuse_weight_norm(model).save_pretrained(temporary)
+        VitsTokenizer.from_pretrained(base_model).save_pretrained(temporary)
+        write_json(temporary / SPEAKERS_FILE, speakers)
+        TextFrontend.read(base_model).save(temporary)
+        card = _describe(base, speakers, epoch, language)
+        (temporary / "README.md").write_text(card, "utf-8")
+
+
+def load_trained(checkpoint: Path, base_model: Path) -> tuple[VitsModel, int]:
+    """Load a checkpoint's averaged weights, in the layout of the training.
+
+    Returns
+    -------
+    tuple
+        The model on the CPU, and its epoch.
+
+    Raises
+    ------
+    DamagedCheckpointError
+        If there is no complete checkpoint.
+    ValueError
+        If the base model has been fitted to other speakers or letters since.
+    """
+    trained = read_trained_weights(checkpoint)
+    vocabulary = VitsTokenizer.from_pretrained(base_model).get_vocab()
+    fitted = {"speakers": dict(BaseModel.open(base_model).speakers), "vocabulary": vocabulary}
     for part, now in fitted.items():
         if getattr(trained, part) != now:
             raise ValueError(
                 f"{checkpoint} was trained with other {part} than {base_model} has: data was added "
                 "since. Give the base model of that training, or export a later checkpoint"
             )
-    speakers = base.speaker_map(_read_names(registry))
     model = prepare_for_training(VitsModel.from_pretrained(base_model))
     model.load_state_dict(dict(trained.average))
-    with atomic_directory(directory) as temporary:
-        fuse_weight_norm(model).save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        write_json(temporary / SPEAKERS_FILE, speakers)
-        TextFrontend.read(base_model).save(temporary)
-        card = _describe(base, speakers, trained.epoch, language)
-        (temporary / "README.md").write_text(card, "utf-8")
+    return model, trained.epoch
 
 
 def export_trained(
@@ -96,20 +115,33 @@ def export_trained(
     directory: Path,
     language: str,
     registry: Path | None = None,
+    chosen: Path | None = None,
 ) -> None:
-    """Export the ``best`` or ``last`` checkpoint of a finished training, by its summary."""
-    export_checkpoint(find_checkpoint(summary, choice), base_model, directory, language, registry)
+    """Export a checkpoint of a finished training, see `find_checkpoint`."""
+    checkpoint = find_checkpoint(summary, choice, chosen)
+    export_checkpoint(checkpoint, base_model, directory, language, registry)
 
 
-def find_checkpoint(summary: Path, choice: str) -> Path:
-    """Return the ``best`` or ``last`` checkpoint that a summary names.
+def find_checkpoint(summary: Path, choice: str, chosen: Path | None = None) -> Path:
+    """Return the checkpoint of a training that becomes the voice.
+
+    Parameters
+    ----------
+    summary
+        Summary of the training.
+    choice
+        ``best``, ``lowest_loss`` or ``last``.
+    chosen
+        JSON file with the ``checkpoint`` that is the best by its speech. Without it, or where it
+        names none, the best is that with the lowest loss.
 
     Raises
     ------
     ValueError
         If it does not exist.
     """
-    named = read_json(summary)[choice]
+    measured = read_json(chosen)["checkpoint"] if chosen and choice == "best" else None
+    named = measured or read_json(summary)["last" if choice == "last" else "best"]
     path = summary.parent / named
     if not path.is_dir():
         raise ValueError(

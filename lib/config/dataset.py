@@ -73,6 +73,17 @@ class DatasetSettings:
     """Filter: clips whose speaker is uncertain."""
     min_confidence: Share = 0.1
     """Confidence below which a clip's speaker is uncertain."""
+    wrong_transcript: Mode = "flag"
+    """Filter: clips that their text explains no better than texts of other clips do.
+
+    Known once a run has checked the transcripts (evaluation.transcripts): results/transcripts has a
+    page to listen to them, the worst first. With reject the next run leaves them out and trains on.
+    """
+    min_transcript_score: float = 0.5
+    """Score below which a transcript is wrong.
+
+    A text of another clip scores 0 on the average, with a standard deviation of 1.
+    """
     duplicate_audio: Mode = "reject"
     """Filter: the same recording twice, also in another format, at another level or sample rate.
 

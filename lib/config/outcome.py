@@ -20,11 +20,13 @@ class ExportSettings:
 
     __pydantic_config__ = STRICT
 
-    checkpoint: Literal["best", "last"] = "best"
-    """Which weights become results/model: best, those of the lowest validation score, or last.
+    checkpoint: Literal["best", "lowest_loss", "last"] = "best"
+    """Which weights become results/model: best, lowest_loss or last.
 
-    The score is the loss on held-out clips (mel, KL and duration by their weights), nine tenths of
-    it the mel loss: how near the sound is, not how clear the speech. Listen to milestones as well.
+    best is the kept checkpoint whose held-out sentences are understood, like the speaker and clean:
+    the highest composite of results/quality/checkpoints.tsv. lowest_loss has the lowest loss on
+    held-out clips, nine tenths of it the mel loss: how near the sound is, not how clear the speech.
+    It stands for best where nothing is measured (evaluation.clips: 0).
     """
     name: FileName = "voice"
     """Name of the packs for other programs, results/export/NAME and NAME.tar.bz2."""
@@ -58,10 +60,21 @@ class EvaluationSettings:
 
     Similarity of the speakers, distortion and length are measured. 0 compares nothing.
     """
+    naturalness: bool = True
+    """Whether a learned score of speech quality (Distill-MOS, 1 to 5) is measured.
+
+    It sees noise and artefacts. It says nothing of synthetic recordings.
+    """
+    transcripts: bool = True
+    """Whether every transcript is compared with its recording, in any language.
+
+    By the base model where it knows the language, and after the training by its early weights.
+    """
     recogniser: Literal["english"] | None = None
     """Language of a recogniser that listens and chooses among 20 sentences; null listens to none.
 
-    English is the only language that the one used here knows.
+    English is the only language that the one used here knows. Kept checkpoints are heard in any
+    language, by the alignment of other weights.
     """
 
 

@@ -34,6 +34,7 @@ def _build(arguments: argparse.Namespace) -> None:
         DatasetSettings(**read_config(arguments.config)["dataset"]),
         # The record of the run's own split is not changed.
         output / "split.tsv",
+        results / "state/transcripts.tsv",
         dataset=output / "dataset",
         manifest=output / "manifest.tsv",
         rejected=output / "rejected.tsv",

@@ -16,15 +16,15 @@ from lib.dataset.split import (
     VALIDATION,
     Decision,
     Utterance,
-    hash_text,
     read_decisions,
     split_texts,
     standing_splits,
     write_decisions,
 )
+from lib.dataset.transcript_scores import read_scores
 from lib.speakers.tables import read_assignments, read_excluded
 from lib.tables import one_line, write_table
-from lib.text.normalise import normalise_text
+from lib.text.normalise import hash_text, normalise_text
 from lib.text.planned import read_planned_texts
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ MANIFEST_COLUMNS = (
     "speaker_id",
     "confidence",
     "duration",
+    "transcript_score",
     "reason",
     "flags",
     "transcript",
@@ -73,6 +74,7 @@ def build_dataset(
     excluded: Path,
     settings: DatasetSettings,
     state: Path,
+    transcript_scores: Path | None = None,
     *,
     dataset: Path,
     manifest: Path,
@@ -100,6 +102,8 @@ def build_dataset(
         See `DatasetSettings`.
     state
         Durable record of the split, updated.
+    transcript_scores
+        Durable record of what earlier runs have found of transcripts; it need not be there.
     dataset
         Directory of the `DatasetDict` to write.
     manifest
@@ -122,6 +126,7 @@ def build_dataset(
         settings,
         read_excluded(excluded),
         previously_accepted=decisions.keys(),
+        scores={row.clip: row for row in read_scores(transcript_scores)},
     )
     check_rejected_share(selection, settings)
     made = _decide(selection.accepted.values(), decisions, settings.validation_share)
@@ -190,11 +195,12 @@ def _write_manifest(
         transcript = normalise_text(clips[clip].text)
         origin = clips[clip].origin
         if candidate is None:
-            outcome = ("rejected", None, None, None, None, reasons[clip], None)
+            outcome = ("rejected", None, None, None, None, None, reasons[clip], None)
             text = None
         else:
             split, flags = made[clip].split, ",".join(selection.flags.get(clip, ()))
-            figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}")
+            score = candidate.transcript_score
+            figures = (f"{candidate.speaker.confidence:.4f}", f"{candidate.duration:.3f}", score)
             outcome = ("accepted", split, candidate.speaker_id, *figures, None, flags)
             text = candidate.text
         rows.append((clip, *outcome, transcript, text, origin))

@@ -53,6 +53,9 @@ class Candidate:
         Digits and symbols of the transcript for which no reading is given.
     annotations
         Parts of the transcript that are probably not spoken, as `[laughter]`.
+    transcript_score
+        What an earlier run has found of transcript and recording, see
+        `lib.evaluation.transcripts`; None where it has not judged the two.
     """
 
     clip: str
@@ -65,6 +68,7 @@ class Candidate:
     previously_accepted: bool = False
     non_verbalised: str = ""
     annotations: tuple[str, ...] = ()
+    transcript_score: float | None = None
 
     @property
     def duration(self) -> float:

@@ -145,6 +145,22 @@ def find_uncertain_speakers(
             )
 
 
+def find_wrong_transcripts(
+    candidates: Candidates, settings: DatasetSettings
+) -> Iterator[Rejection]:
+    """Find clips whose text an earlier run has found to explain them no better than others do."""
+    for candidate in candidates:
+        score = candidate.transcript_score
+        if score is not None and score < settings.min_transcript_score:
+            yield candidate.reject(
+                "wrong_transcript",
+                score,
+                f"its text explains the recording hardly better than texts of other clips: a score "
+                f"of {score:.2f} is less than dataset.min_transcript_score "
+                f"({settings.min_transcript_score:g})",
+            )
+
+
 def find_duplicate_audio(candidates: Candidates, settings: DatasetSettings) -> Iterator[Rejection]:
     """Find copies of recordings, also in another encoding."""
     ordered = _by_precedence(candidates)
@@ -203,6 +219,7 @@ FILTERS: dict[str, Callable[[Candidates, DatasetSettings], Iterator[Rejection]]]
     "noisy": find_noisy,
     "mixed_speakers": find_mixed_speakers,
     "uncertain_speaker": find_uncertain_speakers,
+    "wrong_transcript": find_wrong_transcripts,
     "duplicate_audio": find_duplicate_audio,
     "duplicate_text": find_duplicate_text,
 }

@@ -4,11 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lib.audio.measurement import Measurement
 from lib.config.dataset import DatasetSettings
 from lib.dataset.candidate import Candidate, Rejection
 from lib.dataset.filters import FILTERS
+from lib.dataset.transcript_scores import ScoredTranscript
 from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.speakers.tables import Assignment
 from lib.text.annotations import find_annotations
@@ -51,6 +53,7 @@ def select_clips(
     settings: DatasetSettings,
     excluded: Mapping[str, str],
     previously_accepted: Collection[str] = (),
+    scores: Mapping[str, ScoredTranscript] = MappingProxyType({}),
 ) -> Selection:
     """Pass every clip through the quality filters, one after the other.
 
@@ -73,6 +76,8 @@ def select_clips(
         The line of the overrides by which a clip is excluded, by id.
     previously_accepted
         Clips of an earlier dataset; of equal recordings these are kept.
+    scores
+        What an earlier run has found of transcripts, by clip.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def select_clips(
             texts.get(clip),
             assignments.get(clip),
             previously_accepted=clip in previously_accepted,
+            scored=scores.get(clip),
         )
         if isinstance(outcome, Rejection):
             selection.rejections.append(outcome)
@@ -115,6 +121,7 @@ def _admit(
     speaker: Assignment | None,
     *,
     previously_accepted: bool,
+    scored: ScoredTranscript | None,
 ) -> Candidate | Rejection:
     """Return a clip with its properties, or its rejection if it cannot be trained."""
     if measured is None:
@@ -147,6 +154,7 @@ def _admit(
             "delete the embeddings and the speakers of the results and run again"
         )
     transcript = normalise_text(clip.text)
+    holds = scored is not None and scored.holds_for(transcript, measured.duration)
     return Candidate(
         clip.id,
         clip.origin,
@@ -158,6 +166,7 @@ def _admit(
         previously_accepted,
         non_verbalised=planned.non_verbalised,
         annotations=tuple(find_annotations(transcript)),
+        transcript_score=scored.score if holds else None,
     )
 
 

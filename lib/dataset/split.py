@@ -1,6 +1,5 @@
 """The split into training and validation, which is decided once for every text."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.tables import read_table, write_table
-from lib.text.normalise import text_key
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +35,6 @@ class Utterance:
     clip: str
     key: str
     speaker: str
-
-
-def hash_text(text: str) -> str:
-    """Return the hash of a text, by which equal texts are found and all texts are ordered."""
-    return hashlib.sha256(text_key(text).encode()).hexdigest()[:24]
 
 
 def split_texts(

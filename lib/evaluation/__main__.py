@@ -41,6 +41,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         centroids=results / "speakers/centroids.parquet",
         count=settings["clips"],
         recogniser=settings["recogniser"],
+        naturalness=settings["naturalness"],
         output=arguments.output,
         threads=arguments.threads,
     )

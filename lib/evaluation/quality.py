@@ -14,7 +14,7 @@ import torch
 
 from lib.audio.wav import read_wav, write_wav
 from lib.corpus.saved_dataset import read_split
-from lib.evaluation.distortion import mel_cepstral_distortion
+from lib.evaluation.acoustics import QualityScore, measure_pitch, mel_cepstral_distortion
 from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.recognition import Recogniser
 from lib.files import atomic_path, write_json
@@ -30,7 +30,7 @@ class Quality:
 
     sentences: int
     sentences_tested: int
-    """Sentences whose intelligibility was tested: the recogniser knows all their words."""
+    """Sentences whose intelligibility was tested: the listener knows all their words."""
     sentences_understood: int | None
     """Of those tested: told from 19 other sentences."""
     words_understood: int | None
@@ -43,6 +43,12 @@ class Quality:
     """Median mel-cepstral distortion from the recordings, in dB."""
     length_ratio: float
     """Seconds of the measured speech divided by seconds of the recordings."""
+    pitch_ratio: float | None = None
+    """Median fundamental frequency divided by that of the recordings."""
+    pitch_spread_ratio: float | None = None
+    """Standard deviation of the pitch in semitones divided by that of the recordings."""
+    naturalness: float | None = None
+    """Mean of a learned quality score from 1 to 5; None if it is not measured."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ def measure_quality(
     recogniser: str | None,
     output: Path,
     threads: int = 1,
+    naturalness: bool = False,
 ) -> None:
     """Measure a voice on the validation split, and write `Quality` by speaker as JSON.
 
@@ -93,23 +100,30 @@ def measure_quality(
         JSON file to write.
     threads
         CPU threads.
+    naturalness
+        Whether the learned quality score is measured.
     """
     torch.set_num_threads(threads)
     sentences = choose_sentences(dataset, count)
     recorded = {s.clip: recordings / f"{s.clip}.wav" for s in sentences}
     test = None
     if recogniser:
-        parts = (dataset / split for split in ("train", "validation"))
-        texts = [row["transcript"] for part in parts for row in read_split(part, ["transcript"])]
-        test = IntelligibilityTest(Recogniser(), texts)
+        test = IntelligibilityTest(Recogniser(), read_texts(dataset))
+    score = QualityScore() if naturalness else None
     references = {s: np.asarray(v) for s, v in read_vectors(centroids).items()}
     with tempfile.TemporaryDirectory() as scratch:
         speech = recorded
         if model:
             speech = synthesize_sentences(Synthesizer(model), sentences, Path(scratch))
-        quality = measure_by_speaker(sentences, speech, recorded, references, test)
+        quality = measure_by_speaker(sentences, speech, recorded, references, test, score)
     with atomic_path(output) as temporary:
         write_json(temporary, {speaker: asdict(found) for speaker, found in quality.items()})
+
+
+def read_texts(dataset: Path) -> list[str]:
+    """Read the transcripts of both splits."""
+    parts = (dataset / split for split in ("train", "validation"))
+    return [row["transcript"] for part in parts for row in read_split(part, ["transcript"])]
 
 
 def measure_by_speaker(
@@ -118,6 +132,7 @@ def measure_by_speaker(
     recorded: Mapping[str, Path],
     references: Mapping[str, np.ndarray],
     test: IntelligibilityTest | None,
+    score: QualityScore | None = None,
 ) -> dict[str, Quality]:
     """Measure the speech of every speaker.
 
@@ -129,6 +144,8 @@ def measure_by_speaker(
         ``(256,)`` speaker embeddings of the recordings by speaker.
     test
         None measures no intelligibility.
+    score
+        None measures no naturalness.
     """
     by_speaker: dict[str, list[Sentence]] = {}
     for sentence in sentences:
@@ -141,7 +158,8 @@ def measure_by_speaker(
             sentences=len(own),
             **_measure_intelligibility(own, speech, test),
             **_measure_similarity(embeddings[speaker], speaker, references),
-            **_measure_distortion([(_read(speech[s.clip]), _read(recorded[s.clip])) for s in own]),
+            **_measure_sound([(_read(speech[s.clip]), _read(recorded[s.clip])) for s in own]),
+            naturalness=_measure_naturalness([_read(speech[s.clip]) for s in own], score),
         )
         for speaker, own in by_speaker.items()
     }
@@ -164,7 +182,9 @@ def _measure_intelligibility(
 ) -> dict[str, int | None]:
     if test is None:
         return {"sentences_tested": 0, "sentences_understood": None, "words_understood": None}
-    tested = [(_read(speech[s.clip]), s.text) for s in sentences if test.can_test(s.text)]
+    tested = [
+        (_read(speech[s.clip]), s.text, s.speaker) for s in sentences if test.can_test(s.text)
+    ]
     return {
         "sentences_tested": len(tested),
         "sentences_understood": sum(test.recognises_sentence(*clip) for clip in tested),
@@ -183,13 +203,26 @@ def _measure_similarity(
     return {"own_similarity": own, "other_similarity": max(similarities.values(), default=None)}
 
 
-def _measure_distortion(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def _measure_sound(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float | None]:
+    """Compare pairs of measured speech and recording."""
     measured, recorded = (sum(map(len, side)) for side in zip(*pairs, strict=True))
     distortions = [mel_cepstral_distortion(*pair) for pair in pairs]
+    pitches = [(measure_pitch(one), measure_pitch(other)) for one, other in pairs]
+    voiced = [(one, other) for one, other in pitches if one and other]
+    ratios = np.array([(a.median / b.median, a.spread / max(b.spread, 0.1)) for a, b in voiced])
+    median, spread = np.median(ratios, axis=0) if len(ratios) else (None, None)
     return {
         "distortion": round(float(np.median(distortions)), 2),
         "length_ratio": round(measured / recorded, 3),
+        "pitch_ratio": None if median is None else round(float(median), 3),
+        "pitch_spread_ratio": None if spread is None else round(float(spread), 3),
     }
+
+
+def _measure_naturalness(speech: Sequence[np.ndarray], score: QualityScore | None) -> float | None:
+    if score is None:
+        return None
+    return round(float(np.mean([score.measure(samples) for samples in speech])), 2)
 
 
 def embed_speakers(wavs: Mapping[str, Sequence[Path]]) -> dict[str, np.ndarray]:

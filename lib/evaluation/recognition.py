@@ -5,7 +5,9 @@ for 20 candidates. The recogniser is pocketsphinx with its own English model, wh
 It recognises less than today's best recognisers, so that the test is a strict one.
 """
 
+import re
 import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,7 +46,17 @@ class Recogniser:
         """Return whether a lower-case word is in the recogniser's dictionary."""
         return self._decoder.lookup_word(word) is not None
 
-    def choose(self, samples: np.ndarray, candidates: Sequence[str]) -> int | None:
+    @staticmethod
+    def normalise(text: str) -> str:
+        """Return a text as lower-case words without accents and punctuation, as in a dictionary."""
+        letters = unicodedata.normalize("NFD", text.lower().replace("’", "'"))
+        kept = "".join(c for c in letters if not unicodedata.combining(c))
+        words = re.sub(r"[^\w' ]", " ", kept).split()
+        return " ".join(word.strip("'") for word in words if word.strip("'"))
+
+    def choose(
+        self, samples: np.ndarray, candidates: Sequence[str], speaker: str | None = None
+    ) -> int | None:
         """Return the index of the candidate that was recognised; None if none was.
 
         Parameters
@@ -53,6 +65,8 @@ class Recogniser:
             ``(samples,)`` int16 at 16 kHz.
         candidates
             Sentences of lower-case words and spaces.
+        speaker
+            Whose voice it is, which this recogniser does not use.
 
         Raises
         ------

@@ -16,9 +16,12 @@ from lib.report.tables import (
     collect_examples,
     describe_sessions,
     describe_suggestion,
+    describe_transcripts,
     find_overrides_file,
     format_duration,
+    format_quality,
     label_speaker,
+    list_checkpoint_rows,
     require_files,
 )
 from lib.report.template import write_page
@@ -46,6 +49,10 @@ class ReportPaths:
         JSON files of lib.evaluation.quality: the recordings, before and after the training.
     figures
         Folders with SVG figures, by section of the page.
+    checkpoints
+        Table of lib.evaluation.checkpoints; None if they were not measured.
+    transcripts
+        JSON file of lib.evaluation.transcript_files; None if they were not checked.
     """
 
     manifest: Path
@@ -58,6 +65,8 @@ class ReportPaths:
     clips: Path
     quality: Sequence[Path]
     figures: Mapping[str, Path]
+    checkpoints: Path | None = None
+    transcripts: Path | None = None
 
     @classmethod
     def from_results(cls, results: Path) -> "ReportPaths":
@@ -81,10 +90,16 @@ class ReportPaths:
             clips=results / "clips",
             quality=[path for path in quality if path.is_file()],
             figures={section: results / "report" / section for section in sections},
+            checkpoints=_if_there(results / "quality/checkpoints.tsv"),
+            transcripts=_if_there(results / "transcripts/after.json"),
         )
         require_files(path for path in vars(paths).values() if isinstance(path, Path))
         require_files(paths.figures.values())
         return paths
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -146,10 +161,11 @@ def write_report(
         "overrides_file": file,
         "hint": hint,
         "facts": _collect_facts(accepted, rejected, base, training),
-        "notes": _collect_notes(accepted, base, training),
+        "notes": _collect_notes(accepted, base, training) + describe_transcripts(paths.transcripts),
         "speaker_players": [_embed_players(e, names, paths.clips) for e in examples[:MAX_SPEAKERS]],
         "speakers_omitted": max(0, len(examples) - MAX_SPEAKERS),
         "quality": _list_quality(paths.quality, names),
+        "checkpoints": Table.cut(*list_checkpoint_rows(paths.checkpoints)),
         "figures": {name: _embed_figures(folder) for name, folder in paths.figures.items()},
         "rejected": _list_rejected(rejected, paths.rejected),
         "speakers": _list_speakers(accepted, registry),
@@ -256,30 +272,16 @@ def _list_quality(paths: Sequence[Path], names: Mapping[str, str]) -> Table:
     measured = {path.stem: read_json(path) for path in paths}
     speakers = sorted({speaker for found in measured.values() for speaker in found})
     rows = [
-        (label_speaker(speaker, names), what, *_format_quality(found[speaker]))
+        (label_speaker(speaker, names), what, *format_quality(found[speaker]))
         for speaker in speakers
         for what, found in measured.items()
         if speaker in found
     ]
     columns = ("speaker", "audio", "sentences", "words")
     columns += ("own similarity", "other similarity", "distortion", "length ratio")
+    columns += ("pitch ratio", "naturalness")
     nothing = "No clip was held out of the training, or evaluation.clips is 0."
     return Table.cut(columns, rows, nothing, "quality/")
-
-
-def _format_quality(quality: Mapping[str, Any]) -> list[str]:
-    def share(count: int | None) -> str:
-        return "" if count is None else f"{count} of {quality['sentences_tested']}"
-
-    other = quality["other_similarity"]
-    return [
-        share(quality["sentences_understood"]),
-        share(quality["words_understood"]),
-        f"{quality['own_similarity']:.2f}",
-        "" if other is None else f"{other:.2f}",
-        f"{quality['distortion']:.1f} dB",
-        f"{quality['length_ratio']:.2f}",
-    ]
 
 
 def _embed_figures(folder: Path) -> list[dict[str, str]]:

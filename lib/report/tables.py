@@ -57,6 +57,82 @@ def require_files(paths: Iterable[Path]) -> None:
             raise ValueError(f"{path} does not exist: the run is not finished; run it again")
 
 
+def format_quality(quality: Mapping[str, Any]) -> list[str]:
+    """Return the figures of one speaker as the report shows them."""
+
+    def share(count: int | None) -> str:
+        return "" if count is None else f"{count} of {quality['sentences_tested']}"
+
+    other = quality["other_similarity"]
+    return [
+        share(quality["sentences_understood"]),
+        share(quality["words_understood"]),
+        f"{quality['own_similarity']:.2f}",
+        _number(other),
+        f"{quality['distortion']:.1f} dB",
+        f"{quality['length_ratio']:.2f}",
+        _number(quality["pitch_ratio"]),
+        _number(quality["naturalness"]),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+# Columns of the table of checkpoints that the report shows: heading, name, and format.
+_CHECKPOINT_COLUMNS = (
+    ("sentences", "sentences", "{:.0%}"),
+    ("words", "words", "{:.0%}"),
+    ("own similarity", "own_similarity", "{:.2f}"),
+    ("other similarity", "other_similarity", "{:.2f}"),
+    ("distortion", "distortion", "{:.1f} dB"),
+    ("pitch ratio", "pitch_ratio", "{:.2f}"),
+    ("pitch spread", "pitch_spread_ratio", "{:.2f}"),
+    ("length ratio", "length_ratio", "{:.2f}"),
+    ("naturalness", "naturalness", "{:.2f}"),
+    ("likelihood, training", "likelihood_train", "{:.3f}"),
+    ("likelihood, held out", "likelihood_validation", "{:.3f}"),
+    ("computing per second", "real_time_factor", "{:.2f} s"),
+    ("composite", "composite", "{:.3f}"),
+)
+
+
+def list_checkpoint_rows(table: Path | None) -> tuple[list[str], list[list[str]], str, str]:
+    """Return columns and rows of the table of checkpoints as the report shows it.
+
+    Returns
+    -------
+    tuple
+        Columns, rows, what is said where there are none, and the file that has more.
+    """
+    columns = ["what", *(heading for heading, _, _ in _CHECKPOINT_COLUMNS), "heard by"]
+    rows = [
+        [
+            row["what"],
+            *(
+                shape.format(float(row[name])) if row[name] else ""
+                for _, name, shape in _CHECKPOINT_COLUMNS
+            ),
+            row["judge"],
+        ]
+        for row in (read_table(table) if table else [])
+    ]
+    return columns, rows, "No checkpoint was measured.", "quality/checkpoints.tsv"
+
+
+def describe_transcripts(summary: Path | None) -> list[str]:
+    """Return what the check of the transcripts has to say at the top of the page."""
+    found = read_json(summary) if summary else {"shifts": []}
+    rows = sum(shift["rows"] for shift in found["shifts"])
+    if not rows:
+        return []
+    return [
+        f"{rows:,} rows of your table seem to have slipped: the text of a neighbour "
+        "explains their recordings better. transcripts/after.html plays them."
+    ]
+
+
 def label_speaker(speaker: str, names: Mapping[str, str]) -> str:
     """Return the speaker's id, with the name where that is another."""
     name = names.get(speaker, speaker)

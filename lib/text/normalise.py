@@ -1,5 +1,6 @@
 """Normalisation of Unicode forms, whitespace and invisible characters."""
 
+import hashlib
 import unicodedata
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -67,6 +68,11 @@ def text_key(text: str) -> str:
     composed = unicodedata.normalize("NFC", folded)
     words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in composed)
     return " ".join(words.split()) or normal
+
+
+def hash_text(text: str) -> str:
+    """Return the hash of a text, by which equal texts are found and all texts are ordered."""
+    return hashlib.sha256(text_key(text).encode()).hexdigest()[:24]
 
 
 def find_non_verbalised(text: str, replaced: Collection[str]) -> str:

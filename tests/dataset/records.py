@@ -8,7 +8,10 @@ import numpy as np
 from lib.audio.measurement import Measurement
 from lib.audio.table import collect_measurements
 from lib.audio.wav import write_wav
+from lib.dataset.transcript_scores import SCORE_COLUMNS, format_duration
 from lib.files import write_json
+from lib.tables import write_table
+from lib.text.normalise import hash_text
 
 POLICY = {
     "unknown_characters": "extend",
@@ -44,6 +47,8 @@ class Source:
     confidence: dict[str, float] = field(default_factory=dict)
     similarity: dict[str, float] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    """Of transcripts, as an earlier run has found them for the present texts."""
     measured: dict[str, dict] = field(default_factory=dict)
     mapping: dict[str, str] = field(default_factory=dict)
     invalid_rows: list[InvalidRow] = field(default_factory=list)
@@ -53,6 +58,21 @@ class Source:
         self.clips[clip] = Clip(clip, text, content_hash, f"metadata.csv row {len(self.clips) + 2}")
         self.speakers[clip] = speaker
         self.measured[clip] = {"duration": 1.0} | measured
+
+    def write_scores(self) -> None:
+        rows = [
+            (
+                clip,
+                score,
+                0,
+                1,
+                None,
+                hash_text(self.clips[clip].text),
+                format_duration(self.measured[clip]["duration"]),
+            )
+            for clip, score in self.scores.items()
+        ]
+        write_table(self.root / "state/transcripts.tsv", SCORE_COLUMNS, rows)
 
     def build(self, settings=None, text=None, **changes):
         from lib.config.dataset import DatasetSettings
@@ -70,6 +90,7 @@ class Source:
             self.root / "excluded.tsv",
             settings or DatasetSettings(**changes),
             self.root / "state/split.tsv",
+            self.root / "state/transcripts.tsv",
             dataset=self.root / "dataset",
             manifest=self.root / "manifest.tsv",
             rejected=self.root / "rejected.tsv",

@@ -2,12 +2,13 @@ import logging
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import datasets
 import pytest
 from records import InvalidRow, Source, read_rows
 
-from lib.dataset.split import hash_text
+from lib.text.normalise import hash_text
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -77,6 +78,7 @@ def test_the_manifest_has_every_clip(source):
         "speaker_id": "spk001",
         "confidence": "1.0000",
         "duration": "1.000",
+        "transcript_score": "",
         "reason": "",
         "flags": "",
         "transcript": "Sentence d!",
@@ -327,3 +329,22 @@ def test_leaving_everything_out_is_an_error(tmp_path):
     source.excluded = {"one": "exclude.clips: '*'"}
     with pytest.raises(ValueError, match="no clip is left .* 1 user/excluded_by_user"):
         source.build()
+
+
+def test_what_an_earlier_run_found_is_forgotten_once_a_transcript_is_corrected(source):
+    wrong, *others = source.clips
+    source.scores = {wrong: 0.1} | dict.fromkeys(others, 4.0)
+    source.write_scores()
+    source.build(wrong_transcript="reject")
+    (row,) = read_rows(source.root / "rejected.tsv")
+    assert (row["clip"], row["reason"]) == (wrong, "wrong_transcript")
+    manifest = {row["clip"]: row for row in read_rows(source.root / "manifest.tsv")}
+    assert manifest[others[0]]["transcript_score"] == "4.0"
+    for change in ({"text": "what was really said"}, {}):
+        source.clips[wrong] = replace(source.clips[wrong], **change)
+        # A recording of another length is another one.
+        source.measured[wrong]["duration"] = 1.0 if change else 1.5
+        source.build(wrong_transcript="reject")
+        manifest = {row["clip"]: row for row in read_rows(source.root / "manifest.tsv")}
+        assert manifest[wrong]["status"] == "accepted"
+        assert manifest[wrong]["transcript_score"] == ""

@@ -92,6 +92,14 @@ def add_uncertain_speaker(source):
     return {}, "0.09"
 
 
+def add_wrong_transcript(source):
+    source.add("bad", "Sentence x")
+    source.add("good", "Sentence y")
+    source.scores = {"bad": 0.49, "good": 0.5}
+    source.write_scores()
+    return {}, "0.49"
+
+
 def add_duplicate_audio(source):
     source.build()  # so that its clips are there first
     source.add("bad", "Sentence x", audio_fingerprint=fingerprint(3, wrong=0.1, delay=1))

@@ -9,12 +9,12 @@ from lib.dataset.split import (
     VALIDATION,
     Decision,
     Utterance,
-    hash_text,
     read_decisions,
     split_texts,
     standing_splits,
     write_decisions,
 )
+from lib.text.normalise import hash_text
 
 
 def utter(texts_by_speaker):

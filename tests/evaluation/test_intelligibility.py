@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lib.evaluation.intelligibility import CANDIDATES, IntelligibilityTest, normalise_transcript
+from lib.evaluation.intelligibility import CANDIDATES, IntelligibilityTest
+from lib.evaluation.recognition import Recogniser
 
 SILENCE = np.zeros(100)
 TEXTS = [f"The {word} was here" for word in "alpha bravo charlie delta hotel india kilo".split()]
@@ -21,7 +22,10 @@ class FakeRecogniser:
     def knows(self, word):
         return word in self.words
 
-    def choose(self, samples, candidates):
+    def normalise(self, text):
+        return Recogniser.normalise(text)
+
+    def choose(self, samples, candidates, speaker=None):
         self.asked.append((samples, list(candidates)))
         return self.answer
 
@@ -36,7 +40,7 @@ class FakeRecogniser:
     ],
 )
 def test_transcripts_are_normalised_as_in_a_dictionary(text, plain):
-    assert normalise_transcript(text) == plain
+    assert Recogniser.normalise(text) == plain
 
 
 def test_sentences_are_told_from_nineteen_others():

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lib.audio.wav import write_wav
-from lib.evaluation.distortion import mel_cepstral_distortion
+from lib.evaluation.acoustics import mel_cepstral_distortion
 from lib.evaluation.quality import Sentence, choose_sentences, measure_by_speaker, measure_quality
 from lib.files import read_json
 from tests.fixtures.base_model import folder, make_row, prepared, write_dataset  # noqa: F401

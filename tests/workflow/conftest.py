@@ -34,7 +34,7 @@ CONFIG = {
         "checkpoint_every": 1,
         "continue_epochs": 1,
     },
-    "evaluation": {"clips": 0},
+    "evaluation": {"clips": 0, "transcripts": False},
     "samples": {"texts": ["hello there"]},
 }
 

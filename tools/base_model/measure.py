@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.basics import print_table
 from lib.audio.wav import write_wav
-from lib.evaluation.intelligibility import IntelligibilityTest, normalise_transcript
+from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.quality import (
     Quality,
     Sentence,
@@ -59,7 +59,7 @@ def prepare_test(language: str) -> IntelligibilityTest:
     voices = [voice for voice in VOICES if voice.language == language]
     texts = [text for voice in voices for part in invent_texts(voice) for text in part]
     grammar = read_grammar(language)
-    words = {word for text in texts for word in normalise_transcript(text).split()}
+    words = {word for text in texts for word in Recogniser.normalise(text).split()}
     known = {word: grammar.pronounce(word) for word in sorted(words)} if grammar.sounds else None
     return IntelligibilityTest(Recogniser(known), texts)
 

@@ -33,6 +33,7 @@ rule build_dataset:
         clips=str(RESULTS / "clips"),
         index=str(RESULTS / "source"),
         state=str(RESULTS / "state/split.tsv"),
+        transcript_scores=str(RESULTS / "state/transcripts.tsv"),
         code=code_digest("lib.dataset.build"),
     script:
         "../scripts/build_dataset.py"

@@ -250,6 +250,31 @@ def list_speech(wildcards):
     return ["<results>/speech/metadata.csv"] if config["speech"]["texts"] else []
 
 
+def list_choice(wildcards):
+    """The choice of a checkpoint by its speech, where the voice depends on it."""
+    by_speech = config["export"]["checkpoint"] == "best" and config["evaluation"]["clips"]
+    return ["<results>/quality/choice.json"] if by_speech else []
+
+
+def list_checkpoint_figures(wildcards):
+    """Figures of all kept checkpoints; none if nothing is measured."""
+    return ["<results>/quality/checkpoints.tsv"] if config["evaluation"]["clips"] else []
+
+
+def list_transcript_check(wildcards):
+    """What was found of the transcripts; none if they are not checked."""
+    return ["<results>/transcripts/after.json"] if config["evaluation"]["transcripts"] else []
+
+
+def list_pages(wildcards):
+    """The report, and the pages on which the user listens and corrects."""
+    transcripts = ["<results>/transcripts/after.html"] * config["evaluation"]["transcripts"]
+    return ["<results>/report/report.html", "<results>/speakers/review.html", *transcripts]
+
+
+# Whose weights judge the transcripts: the base model's, or those of the training.
+JUDGES = {"before": [], "after": "<results>/training.json"}
+
 # What is measured, and the model that says the sentences.
 MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
 

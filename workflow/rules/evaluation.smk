@@ -3,6 +3,7 @@
 REQUIRES  <results>/model, <results>/base_model, <results>/dataset,
           <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
 PRODUCES  <results>/quality/{what}.json for the recordings, before and after the training
+          <results>/quality/checkpoints.tsv, choice.json: every kept checkpoint, and the best
           <results>/times/ with the places of words and letters, on demand
 """
 
@@ -31,6 +32,33 @@ rule measure_quality:
         code=code_digest("lib.evaluation.quality"),
     script:
         "../scripts/measure_quality.py"
+
+
+rule measure_checkpoints:
+    input:
+        training="<results>/training.json",
+        base_model="<results>/base_model",
+        dataset="<results>/dataset",
+        centroids="<results>/speakers/centroids.parquet",
+    output:
+        table="<results>/quality/checkpoints.tsv",
+        choice="<results>/quality/choice.json",
+    log:
+        "<logs>/measure_checkpoints.log",
+    benchmark:
+        "<benchmarks>/measure_checkpoints.tsv"
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 2
+    resources:
+        mem_mb=estimate(4000, per_mb=1),
+        runtime=estimate(180, per_mb=0.02),
+    params:
+        evaluation=config["evaluation"],
+        clips=str(RESULTS / "clips"),
+        code=code_digest("lib.evaluation.checkpoints"),
+    script:
+        "../scripts/measure_checkpoints.py"
 
 
 rule locate_words:

@@ -115,6 +115,8 @@ rule write_report:
         training="<results>/training.json",
         samples="<results>/samples",
         quality=list_quality,
+        checkpoints=list_checkpoint_figures,
+        transcripts=list_transcript_check,
         figures=expand("<results>/report/{part}", part=["voices", "training", "corpus", "speakers"]),
     output:
         report(

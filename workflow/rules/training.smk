@@ -1,6 +1,6 @@
 """Fine-tunes the voice and writes it as a plain transformers model.
 
-REQUIRES  <results>/dataset, <results>/base_model
+REQUIRES  <results>/dataset, <results>/base_model; <results>/quality/choice.json for the export
 PRODUCES  <results>/training.json, <results>/model/
           and, undeclared because Snakemake deletes the outputs of a failed job,
           <results>/checkpoints/ and <results>/tensorboard/
@@ -40,6 +40,7 @@ rule export_model:
         training="<results>/training.json",
         base_model="<results>/base_model",
         registry="<results>/speakers/registry.json",
+        chosen=list_choice,
     output:
         directory("<results>/model"),
     log:

@@ -19,6 +19,7 @@ build_dataset(
     Path(snakemake.input.excluded),
     DatasetSettings(**snakemake.params.settings),
     Path(snakemake.params.state),
+    Path(snakemake.params.transcript_scores),
     dataset=Path(snakemake.output.dataset),
     manifest=Path(snakemake.output.manifest),
     rejected=Path(snakemake.output.rejected),

@@ -13,6 +13,7 @@ measure_quality(
     centroids=Path(snakemake.input.centroids),
     count=snakemake.params.evaluation["clips"],
     recogniser=snakemake.params.evaluation["recogniser"],
+    naturalness=snakemake.params.evaluation["naturalness"],
     output=Path(snakemake.output[0]),
     threads=snakemake.threads,
 )

@@ -17,6 +17,8 @@ write_report(
         samples=Path(snakemake.input.samples),
         clips=Path(snakemake.params.clips),
         quality=[Path(path) for path in snakemake.input.quality],
+        checkpoints=next(map(Path, snakemake.input.checkpoints), None),
+        transcripts=next(map(Path, snakemake.input.transcripts), None),
         figures={Path(folder).name: Path(folder) for folder in snakemake.input.figures},
     ),
     title=snakemake.params.source,

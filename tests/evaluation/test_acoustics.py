@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.evaluation import distortion
-from lib.evaluation.distortion import mel_cepstral_distortion, mel_cepstrum
+from lib.evaluation import acoustics
+from lib.evaluation.acoustics import mel_cepstral_distortion, mel_cepstrum
 
 
 def speechlike(seed: int, seconds: float = 1.0) -> np.ndarray:
@@ -22,7 +22,7 @@ def test_the_cepstrum_gives_back_a_smooth_spectrum(monkeypatch):
     angle = np.pi * (np.arange(80) + 0.5) / 80
     spectrum = np.exp(0.5 + 0.3 * np.cos(angle) - 0.2 * np.cos(3 * angle))
     monkeypatch.setattr(
-        distortion.librosa.feature, "melspectrogram", lambda **named: spectrum[:, None]
+        acoustics.librosa.feature, "melspectrogram", lambda **named: spectrum[:, None]
     )
     expected = np.zeros(13)
     expected[0], expected[2] = 0.3, -0.2
@@ -31,7 +31,7 @@ def test_the_cepstrum_gives_back_a_smooth_spectrum(monkeypatch):
 
 def test_a_known_difference_in_decibels(monkeypatch):
     cepstra = iter([np.zeros((4, 13)), np.tile(np.eye(13)[1] * 0.5, (4, 1))])
-    monkeypatch.setattr(distortion, "mel_cepstrum", lambda samples: next(cepstra))
+    monkeypatch.setattr(acoustics, "mel_cepstrum", lambda samples: next(cepstra))
     # 10 / ln 10 * sqrt(2 * 0.5^2) = 3.0709 dB
     assert mel_cepstral_distortion(np.zeros(1), np.zeros(1)) == pytest.approx(3.0709, abs=1e-4)
 

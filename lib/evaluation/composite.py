@@ -1,0 +1,117 @@
+"""The figures of a checkpoint as means over speakers, and the composite that chooses the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.evaluation.quality import Quality
+
+
+@dataclass(frozen=True)
+class CheckpointFigures:
+    """Means over the speakers, so that each counts the same; None where not measured."""
+
+    what: str
+    epoch: int | None
+    sentences: float | None
+    """Share of sentences that the listener told from 19 others."""
+    words: float | None
+    """The same with 19 that differ in one word."""
+    own_similarity: float
+    other_similarity: float | None
+    distortion: float
+    pitch_ratio: float | None
+    pitch_spread_ratio: float | None
+    length_ratio: float
+    naturalness: float | None
+    likelihood_train: float | None
+    """Of clips of the training split, in nats, by the checkpoint itself."""
+    likelihood_validation: float | None
+    real_time_factor: float | None
+    """Seconds of computing for a second of speech, on the CPU."""
+    composite: float | None
+    judge: str
+    """Weights that the listener uses; empty without one."""
+
+
+COLUMNS = tuple(CheckpointFigures.__dataclass_fields__)
+
+
+def summarise(
+    what: str, epoch: int | None, found: Sequence[Quality], judge: str, **more: float | None
+) -> CheckpointFigures:
+    """Return the means over speakers."""
+
+    def mean(name: str) -> float | None:
+        values = [value for q in found if (value := getattr(q, name)) is not None]
+        return round(float(np.mean(values)), 4) if values else None
+
+    tested = [q for q in found if q.sentences_tested]
+    heard = {
+        name: round(
+            float(np.mean([getattr(q, f"{name}_understood") / q.sentences_tested for q in tested])),
+            4,
+        )
+        if tested
+        else None
+        for name in ("sentences", "words")
+    }
+    values = {name: mean(name) for name in _AVERAGED}
+    extra = {name: None for name in _MEASURED_ALONE} | {
+        name: None if value is None else round(value, 4) for name, value in more.items()
+    }
+    composite = compose(**heard, **{name: values[name] for name in _SOUND})
+    return CheckpointFigures(
+        what=what, epoch=epoch, **heard, **values, **extra, composite=composite, judge=judge
+    )
+
+
+_AVERAGED = (
+    "own_similarity",
+    "other_similarity",
+    "distortion",
+    "pitch_ratio",
+    "pitch_spread_ratio",
+    "length_ratio",
+    "naturalness",
+)
+_MEASURED_ALONE = ("likelihood_train", "likelihood_validation", "real_time_factor")
+_SOUND = ("own_similarity", "distortion", "naturalness")
+
+
+def compose(
+    sentences: float | None,
+    words: float | None,
+    own_similarity: float,
+    distortion: float,
+    naturalness: float | None,
+) -> float:
+    """Return the composite by which checkpoints are compared, from 0 to 1.
+
+    The mean of four parts, each from 0 to 1: what is understood (sentences and words), the
+    similarity to the speaker, the mel-cepstral distortion (0 dB is 1, 10 dB is 0), and the learned
+    quality score (1 is 0, 5 is 1). Parts that were not measured are left out.
+    """
+    understood = [share for share in (sentences, words) if share is not None]
+    parts = [
+        np.mean(understood) if understood else None,
+        np.clip(own_similarity, 0, 1),
+        np.clip(1 - distortion / 10, 0, 1),
+        None if naturalness is None else np.clip((naturalness - 1) / 4, 0, 1),
+    ]
+    return round(float(np.mean([part for part in parts if part is not None])), 4)
+
+
+def choose_best(figures: Sequence[CheckpointFigures]) -> tuple[int | None, str]:
+    """Return the epoch with the highest composite, and the reason in a sentence.
+
+    Of equal ones the earliest is taken, which has learnt less by heart. Without a checkpoint or a
+    composite there is none.
+    """
+    ranked = [row for row in figures if row.epoch is not None and row.composite is not None]
+    if not ranked:
+        return None, "no checkpoint was measured"
+    best = max(ranked, key=lambda row: (row.composite, -row.epoch))
+    others = len(ranked) - 1
+    return best.epoch, f"composite {best.composite:.3f}, the highest of {others + 1} checkpoints"
