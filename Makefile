@@ -6,7 +6,7 @@ CORES   ?= all
 PYTHON  ?= python3
 
 # As they were given: make would take `$5` for a variable, and the shell `a b` for two words.
-GIVEN := CONFIG PROFILE CORES TEXT SPEAKER OUT PORT
+GIVEN := CONFIG PROFILE CORES TEXT SPEAKER OUT PORT BUNDLE GO_ON
 $(foreach name,$(GIVEN),$(if $(filter command environment,$(origin $(name))),\
 	$(eval override $(name) := $$(value $(name)))))
 export $(GIVEN)
@@ -18,12 +18,14 @@ DEMO      := CONFIG=config/demo.yaml PROFILE=profiles/demo CORES=2
 
 # Sets `output` to where CONFIG writes: its key of that name, else that of config.yaml, which it
 # lies on top of. Refuses what needs a part of a finished run.
-finished = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
+found = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 	for file in sys.argv[1:] for key, value in (yaml.safe_load(open(file)) or {}).items()}["output"])' \
-	config/config.yaml "$$CONFIG") && { test -e "$$output/$(1)" || \
+	config/config.yaml "$$CONFIG")
+finished = $(found) && { test -e "$$output/$(1)" || \
 	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
-.PHONY: help config setup demo say talk run dry-run test lint bench report tensorboard clean
+.PHONY: help config setup demo say talk run dry-run bundle receive test lint bench report \
+	tensorboard clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -55,6 +57,16 @@ run: config setup  ## run the workflow with CONFIG
 
 dry-run: config setup  ## show what is pending with CONFIG
 	@$(SNAKEMAKE) --dry-run
+
+bundle: config setup  ## pack the training of CONFIG into the folder BUNDLE, for another machine
+	@$(found) && $(SNAKEMAKE) -- "$$output/dataset" "$$output/base_model" && \
+		$(BIN)/python -m lib.bundle pack "$$output" "$${BUNDLE:-bundle}" --config "$$CONFIG"
+
+# What came back is what the rule would make: Snakemake notes that, and runs nothing.
+receive: config setup  ## take the training of CONFIG that came back in the folder BUNDLE
+	@$(found) && $(BIN)/python -m lib.bundle receive "$${BUNDLE:-bundle}" "$$output" \
+		--config "$$CONFIG" $${GO_ON:+--go-on} && { test -n "$$GO_ON" || \
+		$(SNAKEMAKE) --touch --quiet all --allowed-rules train_model -- "$$output/training.json"; }
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \

@@ -32,18 +32,23 @@ def code_digest(*modules: str, root: Path = _ROOT) -> str:
     ValueError
         If there is no such module.
     """
+    digest = hashlib.blake2b(digest_size=8)
+    for module in list_modules(*modules, root=root):
+        digest.update(f"{module}\0{_code(module, root)}\0".encode())
+        for path in _templates(module, root):
+            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def list_modules(*modules: str, root: Path = _ROOT) -> list[str]:
+    """Return modules and everything of `lib` that they import, directly or not, sorted."""
     pending, seen = list(modules), set()
     while pending:
         module = pending.pop()
         if module not in seen:
             seen.add(module)
             pending += _imports(module, root)
-    digest = hashlib.blake2b(digest_size=8)
-    for module in sorted(seen):
-        digest.update(f"{module}\0{_code(module, root)}\0".encode())
-        for path in _templates(module, root):
-            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return sorted(seen)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from lib.config.keys import EXPERT, STRICT, InSchema, bounds
+from lib.config.keys import EXPERT, STRICT, InSchema, Text, bounds
 
 Weight = Annotated[float, bounds(ge=0)]
 Beta = Annotated[float, bounds(ge=0, lt=1)]
@@ -123,6 +123,12 @@ class TrainingSettings:
     """Milestones to keep: all, or the last so many; the best weights are always kept."""
     save_minutes: Annotated[float, bounds(gt=0)] = 15
     """Minutes between saves within an epoch: what a crash can cost."""
+    keep_at: Text | None = None
+    """Folder, or rsync target, to which checkpoints are copied; null copies none.
+
+    For machines that may vanish, like a rented one: on a new one the training goes on from there.
+    An rsync target looks like me@host:kept. A place can hold several trainings.
+    """
     resume: bool = True
     """Whether training goes on from the newest checkpoint.
 

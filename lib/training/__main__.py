@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -37,14 +38,18 @@ def main(line: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--text", default=[], nargs=1, help="sentence of the samples in TensorBoard"
     )
+    parser.add_argument(
+        "--keep-at", help="folder or rsync target to which checkpoints are copied; see keep_at"
+    )
     add_config(parser)
     run_command(parser, _train, line)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     output = arguments.output
+    settings = TrainingSettings.from_config(read_config(arguments.config)["training"])
     train(
-        TrainingSettings.from_config(read_config(arguments.config)["training"]),
+        replace(settings, keep_at=arguments.keep_at or settings.keep_at),
         TrainingPaths(
             dataset=arguments.dataset,
             base_model=arguments.base_model,

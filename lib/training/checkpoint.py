@@ -14,9 +14,10 @@ checkpoint that looks complete.
 import json
 import logging
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from lib.base_model.weights import (
     read_record,
 )
 from lib.files import atomic_directory, remove_temporaries
+from lib.keeping.keeper import RESUMABLE_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ BEST = "best"
 """Name of the checkpoint with the weights of the best epoch."""
 _KEPT_ROLLING = 2
 _NETWORKS = ("generator", "ema", "discriminator")
-_OPTIMIZERS = "optimizers.pt"
+_OPTIMIZERS = RESUMABLE_FILE
 _ASIDE = ".old"
 
 
@@ -72,6 +74,10 @@ class TrainState:
     memory: str | None = None
     """Device and limit that the two were chosen for."""
     finished: bool = False
+
+    def count_not_taken(self) -> dict[str, int]:
+        """Return the numbers of steps that were not taken, by their cause."""
+        return {"skipped_steps": self.skipped_steps, "overflowed_steps": self.overflowed_steps}
 
     def note_best(self, score: float, losses: dict[str, float], epoch: int) -> None:
         """Make an epoch the best so far, with its validation score and weighted losses."""
@@ -202,14 +208,20 @@ def newest_checkpoint(root: Path) -> Checkpoint | None:
 
 def remove_surplus(root: Path, keep: int | str) -> None:
     """Keep the newest rolling checkpoints and as many milestones as the policy says."""
-    rolling = sorted(root.glob("step[0-9]*"))
-    milestones = sorted(root.glob("epoch[0-9]*"))
+    for name in find_surplus((path.name for path in root.iterdir()), keep):
+        shutil.rmtree(root / name, ignore_errors=True)
+    remove_temporaries(root)
+
+
+def find_surplus(names: Iterable[str], keep: int | str) -> list[str]:
+    """Return those names of checkpoints that the policy does not keep."""
+    names = sorted(names)
+    rolling = [name for name in names if re.match("step[0-9]", name)]
+    milestones = [name for name in names if re.match("epoch[0-9]", name)]
     surplus = rolling[:-_KEPT_ROLLING]
     if keep != "all":
         surplus += milestones[: max(0, len(milestones) - int(keep))]
-    for directory in surplus:
-        shutil.rmtree(directory, ignore_errors=True)
-    remove_temporaries(root)
+    return surplus
 
 
 def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:

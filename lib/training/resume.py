@@ -1,15 +1,19 @@
 """The decision whether a training resumes, starts warm or starts afresh."""
 
 import enum
+import hashlib
+import json
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lib.base_model.record import BaseModel
 from lib.base_model.weights import DamagedCheckpointError
 from lib.config.training import TrainingSettings
-from lib.training.checkpoint import Checkpoint, TrainState, load_checkpoint
+from lib.keeping.keeper import CheckpointKeeper
+from lib.training.checkpoint import Checkpoint, TrainState, find_surplus, load_checkpoint
 from lib.training.settings import EARLIER_KEYS, RESUMABLE, changed_keys
 from lib.vits.clips import TrainingClip, digest_clips
 
@@ -43,6 +47,26 @@ def make_signature(
         "continued": False,
         "code": [],
     }
+
+
+def name_training(signature: Mapping[str, Any]) -> str:
+    """Return a name that two trainings share if one may go on from the other's checkpoints."""
+    settings = {k: v for k, v in signature["settings"].items() if k not in RESUMABLE}
+    data = ("base_model", "discriminator", "dataset", "speakers", "vocabulary")
+    told = [settings, *(signature[part] for part in data)]
+    digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=6)
+    return f"training-{digest.hexdigest()}"
+
+
+def make_keeper(
+    settings: TrainingSettings, signature: Mapping[str, Any], is_main: bool
+) -> CheckpointKeeper:
+    """Return what keeps copies of the checkpoints; only the main process keeps any."""
+    return CheckpointKeeper(
+        settings.keep_at if is_main else None,
+        name_training(signature),
+        partial(find_surplus, keep=settings.keep_checkpoints),
+    )
 
 
 def decide_start(
@@ -145,6 +169,17 @@ def note_code(
         )
         return
     signature["code"] = [*trained_by, {"code": code, "from_step": state.step}]
+
+
+def note_surplus_epochs(epochs: int, done: int, checkpoints: Path) -> None:
+    """Log that more epochs are done than are asked for now."""
+    logger.warning(
+        "training.epochs is %d, and epoch %d is done already: nothing more is trained. "
+        "Any milestone below %s becomes a voice by python -m lib.base_model export",
+        epochs,
+        done,
+        checkpoints,
+    )
 
 
 def settle_best(state: TrainState, path: Path, comparable: str) -> Checkpoint | None:

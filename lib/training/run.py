@@ -24,7 +24,7 @@ from lib.locking import take_lock
 from lib.logs import start_log
 from lib.training.device import count_processes, prepare_process
 from lib.training.settings import TrainingPaths
-from lib.training.trainer import Trainer, TrainingInterrupted
+from lib.training.trainer import STOPPED, Trainer, TrainingInterrupted
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def launch(
     port = _free_port()
     workers = [_start(module, rank, count, port, threads, inherited) for rank in range(count)]
     try:
-        with _signals_forwarded(workers):
+        with _signals_forwarded(workers) as stopping:
             for worker in workers:
                 # A worker that has ended already is noticed below.
                 with suppress(BrokenPipeError):
@@ -139,7 +139,7 @@ def launch(
                     # ended.
                     worker.stdin.write(json.dumps(job).encode() + b"\n")
                     worker.stdin.flush()
-            _wait(workers)
+            _wait(workers, stopping)
     finally:
         for worker in workers:
             worker.kill()
@@ -170,39 +170,46 @@ def _start(
     )
 
 
-def _wait(workers: Sequence[subprocess.Popen]) -> None:
+def _wait(workers: Sequence[subprocess.Popen], stopping: threading.Event) -> None:
     """Wait for all workers, but only a short time after one has failed."""
     deadline = float("inf")
     while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
-        if deadline == float("inf") and any(_failed(worker) for worker in workers):
+        if deadline == float("inf") and any(_failed(worker, stopping) for worker in workers):
             deadline = time.monotonic() + _GRACE_SECONDS
-    failed = [rank for rank, worker in enumerate(workers) if _failed(worker)]
+    failed = [rank for rank, worker in enumerate(workers) if _failed(worker, stopping)]
     if failed:
         raise TrainingFailedError(
             f"process {failed[0]} of {len(workers)} of the training ended with status "
             f"{workers[failed[0]].returncode}; its message is above. The last checkpoint is whole: "
             "run again to go on from it"
         )
-    if any(worker.returncode == INTERRUPTED for worker in workers):
-        raise TrainingInterrupted("stopped by a signal; the state is saved, run again to go on")
+    if any(worker.returncode for worker in workers):
+        raise TrainingInterrupted(STOPPED)
 
 
-def _failed(worker: subprocess.Popen) -> bool:
-    return worker.poll() not in (None, 0, INTERRUPTED)
+def _failed(worker: subprocess.Popen, stopping: threading.Event) -> bool:
+    # Before its first step a worker has nothing to save, and a stop signal ends it at once.
+    stopped = (-signal.SIGTERM, -signal.SIGINT) if stopping.is_set() else ()
+    return worker.poll() not in (None, 0, INTERRUPTED, *stopped)
 
 
 @contextmanager
-def _signals_forwarded(workers: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Forward stop signals to the workers, so that they save and this process keeps waiting."""
+def _signals_forwarded(workers: Sequence[subprocess.Popen]) -> Iterator[threading.Event]:
+    """Forward stop signals to the workers, so that they save and this process keeps waiting.
+
+    The event that is yielded is set from then on.
+    """
+    stopping = threading.Event()
 
     def forward(number: int, frame: object) -> None:
+        stopping.set()
         for worker in workers:
             worker.terminate()
 
     previous = {n: signal.signal(n, forward) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield stopping
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -79,6 +79,7 @@ RESUMABLE = frozenset(
         "checkpoint_every",
         "keep_checkpoints",
         "save_minutes",
+        "keep_at",
         "resume",
         "on_new_data",
         "continue_epochs",

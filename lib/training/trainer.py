@@ -40,13 +40,24 @@ from lib.training.device import (
 )
 from lib.training.logging import Throughput, TrainingLog, archive_curves, write_summary
 from lib.training.non_finite_steps import NonFiniteSteps
-from lib.training.resume import Start, decide_start, make_signature, note_code, settle_best
+from lib.training.resume import (
+    Start,
+    decide_start,
+    make_keeper,
+    make_signature,
+    note_code,
+    note_surplus_epochs,
+    settle_best,
+)
 from lib.training.settings import LearningPhases, TrainingPaths
 from lib.training.step import TrainStep
 from lib.training.validation import ValidationResult, Validator
 from lib.vits.synthesis import synthesize
 
 logger = logging.getLogger(__name__)
+
+
+STOPPED = "stopped by a signal; the state is saved, run again to go on"
 
 
 class TrainingInterrupted(RuntimeError, ExpectedStop):  # noqa: N818 - an event, not an error
@@ -93,6 +104,7 @@ class Trainer:
         clips = [*self.clips, *held_out]
         self.signature = make_signature(settings, self.base, vocabulary, clips)
         self.non_finite = NonFiniteSteps(self.state, settings.max_skipped_steps)
+        self.keeper = make_keeper(settings, self.signature, self.is_main)
         self._start()
         continued = self.signature["continued"]
         self.epochs = settings.continue_epochs if continued else settings.epochs
@@ -120,6 +132,7 @@ class Trainer:
         with (
             TrainingLog(self.paths.tensorboard, total, state.step, self.is_main) as log,
             StopSignals() as signals,
+            self.keeper,
         ):
             while not self._is_over():
                 self.train_step.freeze(state.epoch)
@@ -132,14 +145,13 @@ class Trainer:
                     if stop or self._save_is_due():
                         self._save(f"step{state.step:08d}")
                     if stop:
-                        raise TrainingInterrupted(
-                            "stopped by a signal; the state is saved, run again to go on"
-                        )
+                        raise TrainingInterrupted(STOPPED)
                 state.epoch += 1
                 state.batch = 0
                 self._finish_epoch(log)
                 self.batches.probe(self._fits, describe_memory(self.device, self.settings))
-        self._finish()
+        with self.keeper:
+            self._finish()
 
     def _take_step(self, log: TrainingLog) -> None:
         """Take one optimizer step of both networks and log it."""
@@ -155,11 +167,7 @@ class Trainer:
             # The loop waits for the device only here and before a save.
             self.non_finite.read()
             shown = {name: float(value) for name, value in means.items()}
-            extra = {
-                "learning_rate": learning_rate,
-                "skipped_steps": state.skipped_steps,
-                "overflowed_steps": state.overflowed_steps,
-            }
+            extra = {"learning_rate": learning_rate, **state.count_not_taken()}
             extra |= self.throughput.read(train_step.data_seconds)
             groups = {"train": shown, "gradient_norm": norms, "optimizer": extra}
             for group, values in groups.items():
@@ -169,10 +177,7 @@ class Trainer:
     def _accumulate(self) -> tuple[StepBatch, dict[str, Tensor]]:
         """Compute the gradients of a step; halve the micro-batches until they fit into memory.
 
-        Returns
-        -------
-        tuple
-            The batch, and this process's share of the losses.
+        Return the batch, and this process's share of the losses.
         """
         step, means = self.state.step, {}
 
@@ -246,6 +251,8 @@ class Trainer:
         root = self.paths.checkpoints
         if self.is_main:
             recover_checkpoints(root)
+            if self.settings.resume:
+                self.keeper.fetch(root, self.paths.tensorboard)
         self.accelerator.wait_for_everyone()
         found = newest_checkpoint(root) if self.settings.resume else None
         decision = decide_start(found, self.signature, self.settings)
@@ -261,8 +268,8 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.is_main:
             archive_curves(self.paths.tensorboard)
-            archived = replace_checkpoints(root, first)
-            if archived:
+            self.keeper.start_anew()
+            if archived := replace_checkpoints(root, first):
                 logger.warning("Earlier checkpoints are kept in %s", archived)
 
     def _resume(self, found: Checkpoint) -> None:
@@ -274,6 +281,8 @@ class Trainer:
         logger.info("Going on at epoch %d, step %d", state.epoch, state.step)
         if state.best_epoch is not None:
             self._resume_best()
+        # The others have read the checkpoints before this process writes any.
+        self.accelerator.wait_for_everyone()
         state.validated_on = self.validator.comparable
         if state.epoch and not state.batch:
             self._save_epoch()
@@ -316,18 +325,13 @@ class Trainer:
             collect = self.train_step.averaged if name == BEST else self.train_step.checkpoint
             save_checkpoint(self.paths.checkpoints / name, collect(self.state, self.signature))
             remove_surplus(self.paths.checkpoints, self.settings.keep_checkpoints)
+            self.keeper.keep_checkpoint(self.paths.checkpoints / name)
 
     def _finish(self) -> None:
         """Make sure that the state reached is saved, and write the summary."""
         state, root = self.state, self.paths.checkpoints
         if state.epoch > self.epochs or (state.epoch == self.epochs and state.batch):
-            logger.warning(
-                "training.epochs is %d, and epoch %d is done already: nothing more is trained. "
-                "Any milestone below %s becomes a voice by python -m lib.base_model export",
-                self.epochs,
-                state.epoch,
-                root,
-            )
+            note_surplus_epochs(self.epochs, state.epoch, root)
         # Fewer epochs, or early stopping, may have been asked for after this state was reached.
         state.finished = True
         last = f"step{state.step:08d}" if state.batch else f"epoch{state.epoch:04d}"
@@ -343,3 +347,4 @@ class Trainer:
                 num_clips=(len(self.clips), len(self.validator.clips)),
                 code=self.code,
             )
+            self.keeper.keep_outcome(self.paths.tensorboard, self.paths.summary)

@@ -142,7 +142,10 @@ def start(paths, **changes) -> subprocess.Popen:
         "paths": {name: str(path) for name, path in vars(paths).items()},
         "settings": dataclasses.replace(QUICK, **changes).as_dict(),
     }
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(job)], cwd=ROOT)
+    command = [sys.executable, "-c", SCRIPT, json.dumps(job)]
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for(condition, seconds=120.0) -> None:
@@ -159,6 +162,27 @@ def test_a_parent_that_is_asked_to_stop_waits_until_all_have_saved(paths):
     assert process.wait(60) != 0
     assert list(paths.checkpoints.glob("step*")), "the state was saved"
     assert not paths.summary.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_to_the_whole_group_is_one_request(paths, number):
+    """A batch system and a terminal send it to all processes, and the first passes its own on."""
+    process = start(paths, epochs=500)
+    wait_for(lambda: (paths.checkpoints / "epoch0002").is_dir())
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=120)
+    assert "TrainingInterrupted: stopped by a signal; the state is saved" in said
+    assert list(paths.checkpoints.glob("step*")), "the state was saved"
+
+
+def test_a_signal_before_the_first_step_is_no_failure(paths):
+    process = start(paths, epochs=500)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for(lambda: len(children.read_text().split()) == 2)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert "TrainingInterrupted" in said
+    assert not paths.checkpoints.exists()
 
 
 def test_workers_without_their_parent_save_and_end_and_hold_the_lock_until_then(paths):

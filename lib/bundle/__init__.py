@@ -1,0 +1,1 @@
+"""A training on a rented machine: what it needs as one folder, and the way back."""
