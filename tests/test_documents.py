@@ -14,6 +14,7 @@ from tools.rooms import PICTURE, find_imports, reduce_imports
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [README, ROOT / "config/README.md", ROOT / "benchmarks/README.md", *PAGES]
+DOCUMENTS += [ROOT / "SECURITY.md"]
 ARCHITECTURE = ROOT / "docs/architecture.md"
 
 

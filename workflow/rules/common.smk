@@ -22,7 +22,7 @@ from lib.audio.pool import convert_clip
 from lib.config.audio import AudioSettings
 from lib.corpus import Columns, load_corpus, read_audio, read_corpus, save_corpus
 from lib.config.dataset import DatasetSettings
-from lib.files import total_size
+from lib.files import remove_temporaries, total_size
 from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
@@ -169,6 +169,7 @@ def begin_run():
     try:
         take_lock(RESULTS / "state/training.lock", "training").close()
         lock = take_lock(RESULTS / "state/run.lock", "running the workflow")
+        remove_temporaries(RESULTS, below=True)
         save_corpus(CORPUS, RESULTS / "source")
     except LockedError as error:
         raise WorkflowError(str(error))
