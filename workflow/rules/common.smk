@@ -61,8 +61,8 @@ sys.executable = ShellQuoted(sys.executable)
 
 def read_schema(name):
     """Read what a configuration file may hold."""
-    path = Path(workflow.basedir, f"workflow/schemas/{name}.schema.yaml")
-    return yaml.safe_load(path.read_text("utf-8"))
+    path = workflow.source_path(f"../schemas/{name}.schema.yaml")
+    return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
 def read_source():
@@ -154,6 +154,11 @@ if workflow.is_main_process and not (
 # Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
 onstart:
     workflow.run_lock = begin_run()
+
+
+if not workflow.modifier.is_main_snakefile():
+    # Of a module Snakemake runs nothing at the start.
+    workflow._onstart = lambda log: setattr(workflow, "run_lock", begin_run())
 
 
 wildcard_constraints:
