@@ -4,8 +4,10 @@ import subprocess
 import tomllib
 
 import yaml
+from PIL import Image
 
 from tests.test_layout import ROOT
+from tools.pictures import PAGES, WIDTH
 
 
 def read_yaml(name: str) -> dict:
@@ -55,3 +57,14 @@ def test_a_contributor_finds_licence_changes_and_security():
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     for name in ("LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/extending.md"):
         assert f"({name}" in text and (ROOT / name).is_file()
+
+
+def test_the_readme_shows_the_pages_as_small_pictures():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in PAGES:
+        path = ROOT / f"resources/{name}.webp"
+        assert f"](resources/{name}.webp)" in readme and path.stat().st_size < 100_000
+        with Image.open(path) as picture:
+            assert picture.format == "WEBP" and picture.width == WIDTH
+            colours = picture.convert("L").getcolors(256)
+            assert len(colours) > 50, "a page that was not drawn is of one colour"

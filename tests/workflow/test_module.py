@@ -80,6 +80,26 @@ with take_lock(Path(sys.argv[1]), "running the workflow"):
 """
 
 
+def test_rules_that_come_without_the_library_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    """Snakemake takes single files out of a bare clone in its cache; this one needs no network."""
+    deployed = deploy(tmp_path)
+    clone = tmp_path / "clone"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for line in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["tag", "v1"]):
+        subprocess.run([*git, *line], cwd=clone, check=True)
+    cache = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache/github.com"
+    subprocess.run(["git", "clone", "-q", "--bare", clone, cache / "owner/voice"], check=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    snakefile = deployed.folder / "workflow/Snakefile"
+    place = repr(str(clone / "workflow/Snakefile"))
+    hosted = 'github("owner/voice", path="workflow/Snakefile", tag="v1")'
+    snakefile.write_text(snakefile.read_text().replace(place, hosted))
+    outcome = deployed.run("--dry-run", check=False)
+    assert outcome.returncode != 0
+    assert "owner/voice: Snakemake fetches rules from there, but not the library" in outcome.output
+    assert "give the module the path of workflow/Snakefile in the clone" in outcome.output
+
+
 def test_the_workflow_may_be_started_by_the_other_snakefile(tmp_path):
     project = make_project(tmp_path / "project")
     add_clips(project, CLIPS)
