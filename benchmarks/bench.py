@@ -47,7 +47,7 @@ def write_corpus(folder: Path, num_clips: int, shortest: float, longest: float) 
         for number in range(num_clips):
             name = f"clip{number:06d}.webm"
             (folder / name).write_bytes(files[number % len(files)])
-            writer.writerow([name, f"sentence number {number}"])
+            writer.writerow([name, f"clip {number}"])
     return folder
 
 

@@ -17,6 +17,9 @@ from typing import Any
 # Can only be read by setting it, for the whole process: once, before there are threads.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
+# Names that `tempfile` makes; `.old` is what steps aside for a new directory.
+_LEFTOVERS = (".*.????????.tmp", ".*.????????.old")
+_NO_SPACE = 2**16  # bytes; a file system with fewer is full
 
 
 @contextmanager
@@ -34,10 +37,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     # mkstemp makes files for their owner alone; what we write follows the user's umask.
     temporary.chmod(0o666 & ~_UMASK)
     try:
-        yield temporary
-        flush_to_disk(temporary)
-        os.replace(temporary, path)
-        flush_to_disk(path.parent)
+        with full_disk_told(path):
+            yield temporary
+            flush_to_disk(temporary)
+            os.replace(temporary, path)
+            flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,10 +60,11 @@ def atomic_directory(path: Path, aside: Path | None = None) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".tmp"))
     temporary.chmod(0o777 & ~_UMASK)
     try:
-        yield temporary
-        for inner in temporary.rglob("*"):
-            flush_to_disk(inner)
-        flush_to_disk(temporary)
+        with full_disk_told(path):
+            yield temporary
+            for inner in temporary.rglob("*"):
+                flush_to_disk(inner)
+            flush_to_disk(temporary)
         # A directory cannot replace a full one in one step: the old one steps aside first.
         aside = aside or temporary.with_suffix(".old")
         shutil.rmtree(aside, ignore_errors=True)
@@ -77,12 +82,42 @@ def atomic_directory(path: Path, aside: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_temporaries(folder: Path) -> None:
+@contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Say of a full disk what to do, whatever the library that was writing raises for it."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_full(error, path.parent):
+            raise
+        advice = "the disk is full: free some space and start again, which goes on from there"
+        raise OSError(errno.ENOSPC, advice, str(path)) from error
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """Return whether an error comes of a full disk; torch and safetensors have errors of their own.
+
+    A ValueError does not, as it says what is wrong with a value.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if os.strerror(errno.ENOSPC) in str(error):
+        return True
+    return not isinstance(error, ValueError) and shutil.disk_usage(folder).free < _NO_SPACE
+
+
+def remove_temporaries(folder: Path, below: bool = False) -> None:
     """Remove what killed processes have left of `atomic_path` and `atomic_directory` in a folder.
 
     No other process may be writing into the folder itself.
+
+    Parameters
+    ----------
+    below
+        Whether to look into all folders below it as well.
     """
-    for leftover in folder.glob(".*.tmp"):
+    find = folder.rglob if below else folder.glob
+    for leftover in [path for pattern in _LEFTOVERS for path in find(pattern)]:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -125,4 +160,18 @@ def total_size(paths: Iterable[Path]) -> int:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
-    return json.loads(path.read_text("utf-8"))
+    return parse_json(path.read_text("utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value that a JSON text holds.
+
+    Raises
+    ------
+    ValueError
+        If it is none, also if it is nested so deep that it exhausts the parser.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None

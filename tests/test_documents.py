@@ -14,6 +14,7 @@ from tools.rooms import PICTURE, find_imports, reduce_imports
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [README, ROOT / "config/README.md", ROOT / "benchmarks/README.md", *PAGES]
+DOCUMENTS += [ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
 ARCHITECTURE = ROOT / "docs/architecture.md"
 
 
@@ -72,6 +73,21 @@ def test_commands_keys_and_paths_of_the_documents_exist(path):
             assert name in keys_of(schema), name
     for name in re.findall(r"`((?:lib|tests|tools|workflow|profiles|envs)/[\w/.-]*\w)/?`", text):
         assert (ROOT / name).exists(), name
+    for script in re.findall(r"python ((?:tools|envs|benchmarks)/[\w/]+\.py)", text):
+        assert (ROOT / script).is_file(), script
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_options_of_the_commands_in_the_documents_are_known(path):
+    """Of every `python -m` with a module of ours, by the module's own words."""
+    for module, rest in re.findall(
+        r"python -m ((?:lib|benchmarks|tools)[\w.]*)([^`\n]*)", read(path)
+    ):
+        base = ROOT.joinpath(*module.split("."))
+        sources = [p for p in (base.with_suffix(".py"), base / "__main__.py") if p.is_file()]
+        known = "".join(map(read, sources)) + read(ROOT / "lib/commands.py")
+        for option in re.findall(r" (--[a-z][\w-]*)", rest.partition(" #")[0]):
+            assert f'"{option}"' in known, f"{module} {option}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)

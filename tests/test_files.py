@@ -258,12 +258,27 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == ["value.json"]
 
 
-def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
-    (tmp_path / ".a.wav.x1.tmp").write_text("half")
-    (tmp_path / ".b.x2.tmp/inner").mkdir(parents=True)
-    kept = [tmp_path / name for name in ("a.wav", ".hidden", "c.tmp")]
+@pytest.mark.parametrize("below", [False, True])
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path, below):
+    """Also what stepped aside, and in the folders below if that is asked for."""
+    inner = tmp_path / "clips/more" if below else tmp_path
+    inner.mkdir(parents=True, exist_ok=True)
+    code = """
+import os, sys
+from pathlib import Path
+from lib.files import atomic_directory, atomic_path
+place = Path(sys.argv[1])
+(place / "model").mkdir()
+os.replace(place / "model", place / ".model.0123abc_.old")
+with atomic_path(place / "a.wav") as path, atomic_directory(place / "b") as folder:
+    (folder / "inner").mkdir()
+    os._exit(9)
+"""
+    done = subprocess.run([sys.executable, "-c", code, inner], cwd=ROOT)
+    assert done.returncode == 9 and len(list(inner.iterdir())) == 3
+    kept = [inner / name for name in ("a.wav", ".hidden", "c.tmp", ".git.tmp")]
     for path in kept:
         path.write_text("whole")
-    remove_temporaries(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
-    remove_temporaries(tmp_path / "nowhere")
+    remove_temporaries(tmp_path, below)
+    assert sorted(inner.iterdir()) == sorted(kept)
+    remove_temporaries(tmp_path / "nowhere", below)

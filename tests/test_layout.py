@@ -191,7 +191,9 @@ def test_every_room_runs_by_hand(room):
 TOOL_COMMANDS = ["tools.base_model", "tools.base_model.measure", "tools.demo.make_corpus"]
 
 
-@pytest.mark.parametrize("module", [*TOOL_COMMANDS, "tools.mutate", "tools.rooms"])
+@pytest.mark.parametrize(
+    "module", [*TOOL_COMMANDS, "tools.kill", "tools.mutate", "tools.pictures", "tools.rooms"]
+)
 def test_every_tool_says_how_it_is_used(module):
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True

@@ -1,5 +1,6 @@
 """Digests of code: they change when what runs changes, and not when it is reworded."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib import provenance
 from lib.provenance import code_digest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -208,3 +210,55 @@ def test_every_template_of_the_library_counts_for_the_page_that_is_made_of_it(tm
             assert code_digest("lib.report.corpus_plots", root=copy) == code_digest(
                 "lib.report.corpus_plots"
             )
+
+
+# ---------------------------------------------------------------- what was parsed before
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch) -> Path:
+    """A cache of its own, and every call is that of a new process."""
+    monkeypatch.setattr(provenance, "CACHE", tmp_path / "parsed.json")
+    forget()
+    yield tmp_path / "parsed.json"
+    forget()
+
+
+def forget() -> None:
+    for function in (provenance._open_cache, provenance._read, provenance._path):
+        function.cache_clear()
+
+
+def test_nothing_is_parsed_twice_and_the_digest_is_the_same(root, kept, monkeypatch):
+    first = code_digest("lib.top", root=root)
+    forget()
+    monkeypatch.setattr(provenance, "_parse", None)
+    assert code_digest("lib.top", root=root) == first
+
+
+def test_a_change_is_noticed_whatever_was_parsed_before(root, kept):
+    first = code_digest("lib.top", root=root)
+    path = root / "lib/top.py"
+    path.write_text(path.read_text() + "\nADDED = 1\n")
+    forget()
+    assert code_digest("lib.top", root=root) != first
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"version": 1}', b"\xff", None])
+def test_a_cache_that_cannot_be_used_is_made_anew(root, kept, content):
+    first = code_digest("lib.top", root=root)
+    if content is None:
+        kept.write_text(kept.read_text().replace('"version": "', '"version": "0'))
+    else:
+        kept.write_bytes(content)
+    forget()
+    assert code_digest("lib.top", root=root) == first
+    assert json.loads(kept.read_text())["files"]
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(root, kept):
+    first = code_digest("lib.top", root=root)
+    kept.unlink()
+    kept.mkdir()
+    forget()
+    assert code_digest("lib.top", root=root) == first

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lib.base_model.hub import BaseSource, find_discriminators
+from lib.base_model.weights import describe_fault
 from lib.vits.convert import discriminator_from_original
 from lib.vits.discriminator import discriminator_width
 
@@ -47,7 +48,9 @@ def choose_discriminator(
             try:
                 return origin, *read_discriminator(path)
             except (*UNREADABLE, ValueError) as error:
-                logger.warning("The discriminator of %s is passed over: %s", origin, error)
+                logger.warning(
+                    "The discriminator of %s is passed over: %s", origin, describe_fault(error)
+                )
     return "fresh", None, None
 
 

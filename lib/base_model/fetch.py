@@ -30,11 +30,14 @@ from lib.base_model.hub import (
 )
 from lib.base_model.record import SPEAKERS_FILE, read_speakers
 from lib.base_model.tiny import write_tiny_model
+from lib.base_model.weights import describe_fault
 from lib.files import atomic_directory, read_json, write_json
 from lib.mms import HOP_LENGTH, SAMPLE_RATE, SPECTROGRAM_BINS
 from lib.vits.convert import generator_from_original
 
 logger = logging.getLogger(__name__)
+
+_REMOTE_CODE = "auto_map"
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,7 @@ def fetch_base_model(source: str, discriminator: str, output: Path) -> None:
     base = find_base_model(source)
     with atomic_directory(output) as directory:
         found = _find_plain_directory(base, directory)
-        # Weights may be stored in half precision, but they are trained in fp32.
-        model = VitsModel.from_pretrained(found, dtype=torch.float32)
+        model = _load_model(found, source)
         _check_analysis(model, source)
         speakers = read_speakers(found) or {
             f"base{row:03d}": {"index": row, "name": f"base{row:03d}"}
@@ -85,7 +87,12 @@ def fetch_base_model(source: str, discriminator: str, output: Path) -> None:
         }
         write_json(directory / SPEAKERS_FILE, speakers)
         if found != directory:
-            VitsTokenizer.from_pretrained(found).save_pretrained(directory)
+            tokenizer = VitsTokenizer.from_pretrained(found)
+            # It names programs of the base's author, which nothing here runs: the voice that is
+            # passed on should not ask for them either.
+            tokenizer.init_kwargs.pop(_REMOTE_CODE, None)
+            vars(model.config).pop(_REMOTE_CODE, None)
+            tokenizer.save_pretrained(directory)
             model.save_pretrained(directory)
         origin, weights, periods = choose_discriminator(base, discriminator)
         if weights is not None:
@@ -109,6 +116,16 @@ def digest_weights(weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _load_model(found: Path, source: str) -> VitsModel:
+    """Load weights, which may be stored in half precision, in fp32, in which they are trained."""
+    try:
+        return VitsModel.from_pretrained(found, dtype=torch.float32)
+    except (*UNREADABLE, ValueError, OSError) as error:
+        raise BaseModelError(
+            f"base_model.source: {source} cannot be loaded: {describe_fault(error)}"
+        ) from error
+
+
 def _find_plain_directory(base: BaseSource, directory: Path) -> Path:
     """Return a transformers directory of the base; if there is none, write it to `directory`."""
     if base.name == TINY:
@@ -123,14 +140,14 @@ def _find_plain_directory(base: BaseSource, directory: Path) -> Path:
 def convert_original_directory(base: BaseSource, output: Path) -> None:
     """Convert an original MMS checkpoint (``G_*.pth, config.json, vocab.txt``) to transformers."""
     path = generator_file(base)
-    hyperparameters = json.loads((base.directory / "config.json").read_text("utf-8"))
+    hyperparameters = read_json(base.directory / "config.json")
     symbols = (base.directory / "vocab.txt").read_text("utf-8").split("\n")
     symbols = symbols[:-1] if symbols[-1] == "" else symbols
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model = generator_from_original(state["model"], hyperparameters, len(symbols))
     except (*UNREADABLE, ValueError) as error:
-        raise BaseModelError(f"base_model.source: {path}: {error}") from None
+        raise BaseModelError(f"base_model.source: {path}: {describe_fault(error)}") from None
     vocab_file = output / "vocab.json"
     vocab_file.write_text(json.dumps({s: i for i, s in enumerate(symbols)}), "utf-8")
     data = hyperparameters["data"]

@@ -4,7 +4,6 @@
 and asks the Hub only for files that are not in the local cache.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.base_model.mms_codes import SUFFIXED
+from lib.files import parse_json
 from lib.lfs import ADVICE, is_pointer_file
 from lib.mms import SAMPLE_RATE
 
@@ -82,7 +82,7 @@ def read_base_vocabulary(source: str) -> list[str] | None:
     if files["vocab.json"] is None or _romanises(files["tokenizer_config.json"]):
         return None
     try:
-        return list(json.loads(files["vocab.json"].read_text("utf-8")))
+        return list(parse_json(files["vocab.json"].read_text("utf-8")))
     except ValueError as error:
         raise BaseModelError(
             f"base_model.source: {files['vocab.json']} is no vocabulary: {error}"
@@ -119,7 +119,7 @@ def check_sample_rate(source: str, sample_rate: int) -> None:
 def _read_sample_rate(config: Path) -> int:
     """Return the rate in a transformers or an original MMS configuration, in Hz."""
     try:
-        content = json.loads(config.read_text("utf-8"))
+        content = parse_json(config.read_text("utf-8"))
         original = content.get("data", {}).get("sampling_rate")
         return content.get("sampling_rate", original) or SAMPLE_RATE
     except (ValueError, AttributeError) as error:
@@ -141,7 +141,7 @@ def _local_file(source: str, name: str) -> Path | None:
 
 
 def _romanises(config: Path | None) -> bool:
-    return config is not None and bool(json.loads(config.read_text("utf-8")).get("is_uroman"))
+    return config is not None and bool(parse_json(config.read_text("utf-8")).get("is_uroman"))
 
 
 def spoken_language(language: str, source: str) -> str:
@@ -154,7 +154,7 @@ def spoken_language(language: str, source: str) -> str:
 def is_fetched(directory: Path, source: str) -> bool:
     """Return whether a directory already has this base, so that the Hub is not needed."""
     try:
-        return json.loads((directory / SOURCE_FILE).read_text("utf-8"))["source"] == source
+        return parse_json((directory / SOURCE_FILE).read_text("utf-8"))["source"] == source
     except (OSError, ValueError, KeyError):
         return False
 
@@ -259,7 +259,7 @@ def _check_directory(directory: Path) -> None:
     if not original:
         config = directory / "config.json"
         try:
-            found = json.loads(config.read_text("utf-8")).get("model_type")
+            found = parse_json(config.read_text("utf-8")).get("model_type")
         except (ValueError, AttributeError) as error:
             raise BaseModelError(
                 f"base_model.source: {config} is no model's configuration: {error}"

@@ -6,14 +6,16 @@ training alone (`lib.training.checkpoint`).
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
+
+from lib.files import parse_json
 
 # Names in checkpoints of versions before 0.2, from which a training can resume, and present names.
 _EARLIER_NAMES = {
@@ -72,7 +74,7 @@ def read_record(checkpoint: Path) -> dict[str, Any]:
     """
     path = checkpoint / STATE_FILE
     try:
-        record = rename_keys(json.loads(path.read_text("utf-8")), _EARLIER_NAMES)
+        record = rename_keys(parse_json(path.read_text("utf-8")), _EARLIER_NAMES)
         record["state"], record["signature"], record["checksums"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedCheckpointError(f"{path} cannot be read: {error}") from None
@@ -103,3 +105,17 @@ def compute_checksum(path: Path) -> str:
     """Return the digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def describe_fault(error: Exception) -> str:
+    """Return what is wrong with a file of weights.
+
+    A pickled file may hold calls of any function, which torch refuses. Its own message goes on to
+    advise how to run them.
+    """
+    if isinstance(error, UnpicklingError):
+        return (
+            "it is damaged, or holds more than weights, which could be a program: it is not loaded."
+            " Take model.safetensors, or a file from its author"
+        )
+    return str(error)

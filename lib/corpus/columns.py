@@ -221,6 +221,11 @@ def guess_columns(
     named = {at: labels.index(name) for at, name in _chosen(chosen) if name in labels}
     audio = named.get("audio", _find_audio(columns, names_audio))
     rest = [at for at in range(width) if at != audio]
+    if not rest:
+        raise CorpusError(
+            f"{path}: most rows have one cell only, expected at least the name of a file and a "
+            "text, with a tab or one of | ; , between them in every row"
+        )
     if "text" in named or len(rest) == 1:
         return Guess(audio, named.get("text", rest[0]))
     if width == 3 and audio == 0 and _are_spellings(sample):

@@ -1,6 +1,5 @@
 """Rows of metadata files in all text formats, before their audio files are searched."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from lib.corpus.columns import (
 )
 from lib.corpus.delimited import Line, parse_delimited
 from lib.corpus.locate import names_audio
+from lib.files import parse_json
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF32_MARK = b"\xff\xfe\0\0"
@@ -220,7 +220,7 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
     invalid_rows: list[InvalidRow] = []
     for origin, line in _json_lines(read_text(path), label):
         try:
-            row = json.loads(line) if isinstance(line, str) else line
+            row = parse_json(line) if isinstance(line, str) else line
             if not isinstance(row, dict):
                 raise ValueError(f"a {type(row).__name__}")
             rows.append((origin, row))
@@ -239,7 +239,7 @@ def read_jsonl(path: Path, label: str, chosen: Columns) -> Metadata:
 def _json_lines(text: str, label: str) -> Iterator[tuple[str, Any]]:
     if text.lstrip().startswith("["):
         with suppress(ValueError):  # its lines may still be objects
-            for number, item in enumerate(json.loads(text), 1):
+            for number, item in enumerate(parse_json(text), 1):
                 yield f"{label} item {number}", item
             return
     # Only line feeds separate lines, because a JSON string may contain U+2028.

@@ -3,31 +3,55 @@
 `datasets` is not used, because its import takes 2 s at every start and it needs torchcodec.
 """
 
-import json
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib import lfs
 from lib.corpus.clip import AudioLocation, CorpusError
 from lib.corpus.content_hash import digest_bytes
-from lib.files import read_json
+from lib.files import parse_json, read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_Result = TypeVar("_Result")
 # A row of a Parquet file is read with its whole row group, which is cached for the next rows.
 _row_groups_lock = threading.Lock()
 
 
+def _names_damage(read: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Let a function name the file that pyarrow cannot read, and what to do."""
+
+    @wraps(read)
+    def named(place: Path | AudioLocation, *others: Any) -> _Result:
+        try:
+            return read(place, *others)
+        except CorpusError:
+            raise
+        except (OSError, ValueError, LookupError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno:  # a fault of the machine
+                raise
+            path = Path(place.path) if isinstance(place, AudioLocation) else place
+            _refuse_pointer(path, error)
+            raise CorpusError(
+                f"source.path: {path} is damaged or of another kind ({error}), expected "
+                "Parquet, or Arrow as datasets.save_to_disk writes it: download or save it again"
+            ) from error
+
+    return named
+
+
+@_names_damage
 def column_names(path: Path) -> list[str]:
     """Return the names of a file's columns."""
     return _schema(path).names
 
 
+@_names_damage
 def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     """Return the rows of some columns without audio; classes are returned as their names."""
     if path.suffix == ".parquet":
@@ -41,6 +65,7 @@ def read_cells(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
+@_names_damage
 def read_indices(path: Path) -> list[int]:
     """Return the numbers of a dataset's rows, from the indices file of an older version."""
     return _arrow_table(str(path), _stamp(path)).column(0).to_pylist()
@@ -79,10 +104,10 @@ def _read_list(path: Path, key: str) -> list[Any]:
 
 
 def _listed_file(split: Path, file: Any) -> Path:
-    path = split / str(file["filename"] if isinstance(file, dict) else file)
+    path = split / str(file.get("filename", "") if isinstance(file, dict) else file)
     if not path.is_file():
         raise CorpusError(
-            f"{split / 'state.json'}: lists {path}, which does not exist: save the dataset "
+            f"{split / 'state.json'}: lists {path}, which is no file: save the dataset "
             "again (source.path)"
         )
     return path
@@ -91,7 +116,7 @@ def _listed_file(split: Path, file: Any) -> Path:
 def _class_names(path: Path) -> dict[str, list[str]]:
     """Return the names of the classes of every `ClassLabel` column, whose values are numbers."""
     try:
-        told = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        told = parse_json((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
         features = told.get("info", {}).get("features", {})
         return {
             column: feature["names"]
@@ -116,6 +141,7 @@ def _class_name(value: Any, names: list[str], column: str, path: Path) -> Any:
     return names[value]
 
 
+@_names_damage
 def read_paths(path: Path, column: str) -> list[str | None]:
     """Return the file name in each row of an audio column, if any."""
     import pyarrow as pa
@@ -137,6 +163,7 @@ def read_paths(path: Path, column: str) -> list[str | None]:
     return [None] * _num_rows(path)
 
 
+@_names_damage
 def digest_rows(path: Path, column: str) -> list[str | None]:
     """Return the digest of each row's embedded audio; None where a row has none."""
     digests: list[str | None] = []
@@ -149,6 +176,7 @@ def digest_rows(path: Path, column: str) -> list[str | None]:
     return digests or [None] * _num_rows(path)
 
 
+@_names_damage
 def read_bytes(location: AudioLocation) -> bytes:
     """Return the embedded audio of one row."""
     path = Path(location.path)
@@ -236,29 +264,22 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _parquet(path: Path) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet
 
-    try:
-        return pyarrow.parquet.ParquetFile(path)
-    except pa.ArrowException as error:
-        _refuse_pointer(path, error)
-        raise CorpusError(f"{path}: not a Parquet file ({error}): download it again") from error
+    return pyarrow.parquet.ParquetFile(path)
 
 
 @lru_cache(maxsize=64)
 def _arrow_table(path: str, stamp: tuple[int, int]) -> "pa.Table":
-    """Return a file that `save_to_disk` wrote; its pages are loaded when they are read."""
+    """Return a file that `save_to_disk` wrote; its pages are loaded when they are read.
+
+    Offsets are checked: those of a damaged file would lead outside of its memory.
+    """
     import pyarrow as pa
 
-    try:
-        return pa.ipc.open_stream(pa.memory_map(path)).read_all()
-    except pa.ArrowException as error:
-        _refuse_pointer(Path(path), error)
-        raise CorpusError(
-            f"{path}: not an Arrow file as datasets.save_to_disk writes it ({error}): save the "
-            "dataset again"
-        ) from error
+    table = pa.ipc.open_stream(pa.memory_map(path)).read_all()
+    table.validate(full=True)
+    return table
 
 
 def _refuse_pointer(path: Path, error: Exception) -> None:

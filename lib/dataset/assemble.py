@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from lib.files import atomic_directory
+from lib.files import atomic_directory, full_disk_told
 
 # Number of rows in memory at a time; 64 clips of 20 s take 40 MB.
 BATCH_ROWS = 64
@@ -44,7 +44,8 @@ def write_dataset(splits: Mapping[str, Sequence[Record]], directory: Path) -> No
     from datasets import Dataset, DatasetDict
 
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=directory.parent, prefix=".assemble.") as folder:
+    place = {"dir": directory.parent, "prefix": ".assemble.", "suffix": ".tmp"}
+    with TemporaryDirectory(**place) as folder, full_disk_told(directory):
         tables = {}
         for name, records in splits.items():
             table = Path(folder) / f"{name}.arrow"

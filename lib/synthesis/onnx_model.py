@@ -12,6 +12,8 @@ NOISE, DURATION_NOISE = "noise", "noise_w"
 """Inputs that may be left out: then the graph draws random numbers."""
 # Frames of a token at the voice's own speed, of which few have more; noise is made for so many.
 _FRAMES_PER_TOKEN = 4
+_METADATA = {"sample_rate", "n_speakers", "hop_length", "speaking_rate", "noise_scale"}
+_METADATA |= {"noise_scale_duration"}
 _QUIET = 3  # errors alone: onnxruntime warns of every input that may be left out
 
 
@@ -24,6 +26,11 @@ class OnnxModel:
         Folder with the model.
     threads
         CPU threads; 0 takes one for every core.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be loaded, or is no voice of this project.
     """
 
     is_thread_safe = True
@@ -36,10 +43,13 @@ class OnnxModel:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         # Numbers next to zero, as in silence, take a processor many times as long.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        self.session = onnxruntime.InferenceSession(
-            directory / MODEL_FILE, options, providers=["CPUExecutionProvider"]
-        )
+        self.session = _open_session(directory / MODEL_FILE, options)
         self.metadata = self.session.get_modelmeta().custom_metadata_map
+        if missing := _METADATA - self.metadata.keys():
+            raise ValueError(
+                f"{directory / MODEL_FILE} does not say {', '.join(sorted(missing))}, expected a "
+                "voice that `python -m lib.packs` wrote"
+            )
         self.sample_rate = int(self.metadata["sample_rate"])
         self.num_speakers = int(self.metadata["n_speakers"])
         self._hop_length = int(self.metadata["hop_length"])
@@ -82,3 +92,11 @@ class OnnxModel:
         random = np.random.default_rng([seed, name == NOISE])
         values = random.standard_normal((count, self._channels[name]), np.float32)
         return np.ascontiguousarray(values.T)[None]
+
+
+def _open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """Load a file; onnxruntime refuses one that reads others outside of its folder."""
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class for every kind, with no base of their own
+        raise ValueError(f"{path} cannot be loaded: {error}") from error

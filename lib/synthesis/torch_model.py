@@ -1,11 +1,13 @@
 """A voice in transformers' layout, run by torch."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from transformers import VitsModel
 
+from lib.base_model.weights import describe_fault
 from lib.synthesis.sound import Sound
 from lib.vits.synthesis import synthesize
 
@@ -17,12 +19,20 @@ class TorchModel:
     ----------
     directory
         Folder of the model.
+
+    Raises
+    ------
+    ValueError
+        If its file of weights holds more than weights.
     """
 
     is_thread_safe = False
 
     def __init__(self, directory: Path) -> None:
-        self.model = VitsModel.from_pretrained(directory, dtype=torch.float32).eval()
+        try:
+            self.model = VitsModel.from_pretrained(directory, dtype=torch.float32).eval()
+        except UnpicklingError as error:
+            raise ValueError(f"{directory} cannot be loaded: {describe_fault(error)}") from error
         self.sample_rate = self.model.config.sampling_rate
         self.num_speakers = self.model.config.num_speakers
 

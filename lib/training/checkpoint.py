@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from lib.base_model.weights import (
     DamagedCheckpointError,
     check_file,
     compute_checksum,
+    describe_fault,
     read_record,
 )
 from lib.files import atomic_directory, remove_temporaries
@@ -151,11 +153,16 @@ def load_checkpoint(directory: Path, average_only: bool = False) -> Checkpoint:
             continue
         path = directory / file
         check_file(path, checksum)
-        parts[path.stem] = (
-            torch.load(path, weights_only=True) if file == _OPTIMIZERS else load_file(path)
-        )
+        parts[path.stem] = _load_optimizers(path) if file == _OPTIMIZERS else load_file(path)
     state = TrainState(**record["state"])
     return Checkpoint(state=state, signature=record["signature"], **parts)
+
+
+def _load_optimizers(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True)
+    except UnpicklingError as error:
+        raise DamagedCheckpointError(f"{path} cannot be read: {describe_fault(error)}") from None
 
 
 def read_state(directory: Path) -> dict[str, Any]:

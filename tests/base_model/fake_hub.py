@@ -18,6 +18,8 @@ class FakeHub:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.requests: list[str] = []
+        self.cut: dict[str, int] = {}
+        """Bytes after which the connection is lost, by the name of a file."""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -97,7 +99,7 @@ class FakeHub:
             send(request, 404, b"Entry not found", headers)
         else:
             headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{digest(path)}"'}
-            send(request, 200, path.read_bytes(), headers)
+            send(request, 200, path.read_bytes(), headers, self.cut.get(file))
 
 
 def digest(path: Path) -> str:
@@ -105,7 +107,11 @@ def digest(path: Path) -> str:
 
 
 def send(
-    request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str] | None = None
+    request: BaseHTTPRequestHandler,
+    status: int,
+    body: bytes,
+    headers: dict[str, str] | None = None,
+    cut: int | None = None,
 ) -> None:
     request.send_response(status)
     for name, value in (headers or {}).items():
@@ -113,7 +119,8 @@ def send(
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
     if request.command != "HEAD":
-        request.wfile.write(body)
+        request.wfile.write(body[:cut])
+        request.close_connection = cut is not None
 
 
 @contextmanager

@@ -152,6 +152,19 @@ def test_half_a_download_is_named(hub, tmp_path):
     assert "'facebook/mms-tts-xyz' could not be downloaded" in told and "vocab.json" in told
 
 
+def test_a_download_that_breaks_off_is_never_taken_for_whole(hub, tmp_path):
+    """Neither at once nor by a later start, which goes on with it."""
+    home, name = tmp_path / "home", "model.safetensors"
+    whole = (hub.root / "facebook/mms-tts-xyz" / name).read_bytes()
+    hub.cut[name] = len(whole) // 2
+    told = ask(hub.endpoint, home, FETCH, "facebook/mms-tts-xyz")["error"]
+    assert "'facebook/mms-tts-xyz' could not be downloaded" in told
+    assert not list(home.rglob(name)), "half a file has the name of a whole one"
+    hub.cut.clear()
+    found = ask(hub.endpoint, home, FETCH, "facebook/mms-tts-xyz")
+    assert (Path(found["directory"]) / name).read_bytes() == whole
+
+
 def test_a_repository_that_lacks_files_is_named(hub, tmp_path):
     (hub.root / "facebook/mms-tts-xyz/vocab.json").unlink()
     told = ask(hub.endpoint, tmp_path / "home", FETCH, "facebook/mms-tts-xyz")["error"]

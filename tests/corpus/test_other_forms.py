@@ -116,6 +116,19 @@ def test_kaldi_rows_that_are_not_whole_are_listed(tmp_path):
     }
 
 
+@pytest.mark.parametrize("line", ["touch {trace} |", "| touch {trace}", "$(touch {trace})"])
+def test_a_command_of_kaldi_is_not_run(tmp_path, line):
+    write_kaldi(tmp_path)
+    trace = tmp_path / "trace"
+    with (tmp_path / "wav.scp").open("a") as file:
+        file.write(f"d {line.format(trace=trace)}\n")
+    with (tmp_path / "text").open("a") as file:
+        file.write("d text of d\n")
+    corpus = read(tmp_path)
+    assert texts(corpus) == TEXTS and not trace.exists()
+    assert {(row.clip, row.reason) for row in corpus.invalid_rows} == {("d", "missing_file")}
+
+
 def test_kaldi_segments_are_refused(tmp_path):
     write_kaldi(tmp_path)
     (tmp_path / "segments").write_text("a-1 a 0.0 1.0\n")

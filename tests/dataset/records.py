@@ -42,6 +42,8 @@ class Source:
     """A converted source on disk: change its records, `write` it, and build from it."""
 
     root: Path
+    made: Path | None = None
+    """Where the dataset and its tables are written; by default beside the records."""
     clips: dict[str, Clip] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Source:
 
         self._write()
         self._plan_text(text or {})
+        made = self.made or self.root
         build_dataset(
             self.clips,
             self.invalid_rows,
@@ -89,11 +92,11 @@ class Source:
             self.root / "assignments.tsv",
             self.root / "excluded.tsv",
             settings or DatasetSettings(**changes),
-            self.root / "state/split.tsv",
+            made / "state/split.tsv",
             self.root / "state/transcripts.tsv",
-            dataset=self.root / "dataset",
-            manifest=self.root / "manifest.tsv",
-            rejected=self.root / "rejected.tsv",
+            dataset=made / "dataset",
+            manifest=made / "manifest.tsv",
+            rejected=made / "rejected.tsv",
         )
 
     def _plan_text(self, policy: dict) -> None:

@@ -22,7 +22,7 @@ from lib.audio.pool import convert_clip
 from lib.config.audio import AudioSettings
 from lib.corpus import Columns, load_corpus, read_audio, read_corpus, save_corpus
 from lib.config.dataset import DatasetSettings
-from lib.files import total_size
+from lib.files import remove_temporaries, total_size
 from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
 from lib.provenance import code_digest
@@ -61,8 +61,8 @@ sys.executable = ShellQuoted(sys.executable)
 
 def read_schema(name):
     """Read what a configuration file may hold."""
-    path = Path(workflow.basedir, f"workflow/schemas/{name}.schema.yaml")
-    return yaml.safe_load(path.read_text("utf-8"))
+    path = workflow.source_path(f"../schemas/{name}.schema.yaml")
+    return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
 def read_source():
@@ -156,6 +156,11 @@ onstart:
     workflow.run_lock = begin_run()
 
 
+if not workflow.modifier.is_main_snakefile():
+    # Of a module Snakemake runs nothing at the start.
+    workflow._onstart = lambda log: setattr(workflow, "run_lock", begin_run())
+
+
 wildcard_constraints:
     clip=r"[A-Za-z0-9_][A-Za-z0-9._-]*",
     shard=r"\d+",
@@ -169,6 +174,7 @@ def begin_run():
     try:
         take_lock(RESULTS / "state/training.lock", "training").close()
         lock = take_lock(RESULTS / "state/run.lock", "running the workflow")
+        remove_temporaries(RESULTS, below=True)
         save_corpus(CORPUS, RESULTS / "source")
     except LockedError as error:
         raise WorkflowError(str(error))

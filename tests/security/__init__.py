@@ -1,0 +1,1 @@
+"""What strangers, a full disk and bad luck can do; SECURITY.md lists it."""
