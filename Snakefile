@@ -4,8 +4,7 @@
 #   fetched_base/ text/         the base model as it was found; what is trained of every transcript
 #   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
 #   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
-#   model/ samples/ report/     the voice, sentences spoken by it, plots and report
-#   quality/ transcripts/       figures of voice and checkpoints; are the texts those of the clips
+#   model/ samples/ report/     the voice, sentences by it, plots; quality/ transcripts/ its figures
 #   onnx/ export/ speech/       the voice for other programs; texts that it reads out
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version

@@ -375,6 +375,6 @@ def test_nothing_that_is_made_is_in_the_repository():
     if not (ROOT / ".git").exists():
         pytest.skip("no repository")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    made = [name for name in listed.stdout.split() if name.startswith(("results/", ".snakemake"))]
+    made = [name for name in listed.stdout.split() if name.startswith(("results/", ".snakemake/"))]
     assert not made
     assert not [name for name in listed.stdout.split() if "__pycache__" in name]

@@ -24,7 +24,7 @@ from lib.base_model.weights import DamagedCheckpointError, read_record
 from lib.evaluation.acoustics import QualityScore
 from lib.evaluation.composite import COLUMNS, CheckpointFigures, choose_best, summarise
 from lib.evaluation.intelligibility import IntelligibilityTest
-from lib.evaluation.judge import Judge, measure_knowledge
+from lib.evaluation.comparison import Judge, measure_knowledge
 from lib.evaluation.listener import AlignmentListener
 from lib.evaluation.quality import (
     Sentence,

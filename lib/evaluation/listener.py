@@ -1,6 +1,6 @@
 """A listener for any language: it chooses which of some sentences was spoken, by an alignment.
 
-It is a VITS that knows the language (`lib.evaluation.judge`), and never the voice that it listens
+It is a VITS that knows the language (`lib.evaluation.comparison`), and never the voice that it listens
 to, which would understand its own faults.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.evaluation.judge import Judge
+from lib.evaluation.comparison import Judge
 from lib.evaluation.times import find_words
 from lib.text.frontend import TextFrontend
 from lib.vits.clips import TrainingClip

@@ -12,7 +12,7 @@ from lib.base_model.record import BaseModel
 from lib.corpus.saved_dataset import read_split
 from lib.dataset.transcript_scores import SCORE_COLUMNS, format_duration
 from lib.evaluation.checkpoints import list_checkpoints
-from lib.evaluation.judge import Judge
+from lib.evaluation.comparison import Judge
 from lib.evaluation.transcripts import TranscriptCheck, check_transcripts
 from lib.files import atomic_path, write_json
 from lib.tables import read_table, write_table

@@ -1,7 +1,7 @@
 """Are the transcripts those of the clips? Found by an alignment, in any language.
 
 Every clip's own text is compared with texts of other clips that are about as long
-(`lib.evaluation.judge`). A wrong transcript explains its recording no better than theirs do. Where
+(`lib.evaluation.comparison`). A wrong transcript explains its recording no better than theirs do. Where
 a table has slipped by a row, the text of a neighbouring row does so better, for many rows in turn.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.evaluation.judge import (
+from lib.evaluation.comparison import (
     Comparison,
     Judge,
     choose_others,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.audio.decode import decode
-from lib.evaluation.judge import Judge
+from lib.evaluation.comparison import Judge
 from lib.text.frontend import TextFrontend
 from lib.vits.clips import TrainingClip
 from tests.fixtures.base_model import *  # noqa: F403 - fixtures

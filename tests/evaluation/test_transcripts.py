@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.dataset.transcript_scores import read_scores
-from lib.evaluation.judge import Comparison
+from lib.evaluation.comparison import Comparison
 from lib.evaluation.transcript_files import _natural_order, check_dataset, update_record
 from lib.evaluation.transcripts import SHIFT_RUN, Shift, check_transcripts, find_gap, find_shifts
 from lib.files import read_json

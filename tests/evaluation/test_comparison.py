@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.evaluation.intelligibility import IntelligibilityTest
-from lib.evaluation.judge import (
+from lib.evaluation.comparison import (
     ENOUGH_CLIPS,
     OTHERS,
     Comparison,
