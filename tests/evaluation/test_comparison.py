@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.comparison import (
     ENOUGH_CLIPS,
     OTHERS,
@@ -17,6 +16,7 @@ from lib.evaluation.comparison import (
     compare_clip,
     measure_knowledge,
 )
+from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.listener import AlignmentListener
 from lib.vits.clips import TrainingClip
 from lib.vits.score import TextScore

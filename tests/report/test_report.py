@@ -9,10 +9,13 @@ import av
 import numpy as np
 import pytest
 
+from lib.evaluation.composite import COLUMNS, summarise
+from lib.evaluation.quality import Quality
 from lib.files import write_json
 from lib.report.players import encode_mp3
 from lib.report.report import MAX_ROWS, MAX_SENTENCES, ReportPaths, write_report
 from lib.report.training_plots import plot_training
+from lib.tables import write_table
 from tests.fixtures.made_run import hum, write_log
 from tests.report.test_corpus_plots import draw_corpus, draw_speakers
 from tests.report.test_sample_plots import draw as draw_samples
@@ -49,6 +52,10 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
+# What a run has only where it was asked for.
+MORE = {"checkpoints": "quality/checkpoints.tsv", "transcripts": "transcripts/after.json"}
+
+
 def write_quality(folder, quality):
     """Write what was measured, as rule measure_quality does."""
     paths = [folder / f"{what}.json" for what in ("recordings", "before", "after")]
@@ -78,6 +85,7 @@ def write(run, title="recordings", figures=True, quality=None, overrides="config
         clips=run.folder / "clips",
         quality=write_quality(run.folder / "quality", quality or {}),
         figures={name: folder / name for name in ("voices", "training", "corpus", "speakers")},
+        **{name: file for name, path in MORE.items() if (file := run.folder / path).is_file()},
     )
     write_report(paths, title, "eng", overrides, path)
     return path, Page(path.read_text("utf-8"))
@@ -284,6 +292,8 @@ MEASURED = {
     "other_similarity": 0.634,
     "distortion": 5.43,
     "length_ratio": 1.071,
+    "pitch_ratio": 0.982,
+    "naturalness": 3.21,
 }
 
 
@@ -292,8 +302,8 @@ def test_quality_is_shown_before_and_after(run):
     after = {"spk000": MEASURED, "spk001": MEASURED | {"words_understood": 9}}
     before = {"spk000": MEASURED | {"sentences_understood": 2}, "spk001": MEASURED}
     words = write(run.write(), figures=False, quality={"before": before, "after": after})[1].words()
-    assert "spk000 before 2 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
-    assert "spk000 after 8 of 9 7 of 9 0.91 0.63 5.4 dB 1.07" in words
+    assert "spk000 before 2 of 9 7 of 9 0.91 0.63 5.4 dB 1.07 0.98 3.21" in words
+    assert "spk000 after 8 of 9 7 of 9 0.91 0.63 5.4 dB 1.07 0.98 3.21" in words
     assert "spk001 · Anna after 8 of 9 9 of 9 0.91 0.63 5.4 dB 1.07" in words
 
 
@@ -303,11 +313,37 @@ def test_what_was_not_measured_is_left_empty(run):
         "sentences_understood": None,
         "words_understood": None,
         "other_similarity": None,
+        "pitch_ratio": None,
+        "naturalness": None,
     }
     words = write(run.write(), figures=False, quality={"after": {"spk000": MEASURED | not_tested}})[
         1
     ]
     assert "spk000 after 0.91 5.4 dB 1.07" in words.words()
+
+
+def test_kept_checkpoints_are_shown(run):
+    run.write()
+    assert "No checkpoint was measured." in write(run, figures=False)[1].words()
+    quality = Quality(**{**MEASURED, "sentences_understood": 9})
+    rows = [
+        summarise("recordings", None, [quality], "base model"),
+        summarise("epoch 25", 25, [quality], "base model", real_time_factor=0.5),
+    ]
+    write_table(run.folder / MORE["checkpoints"], COLUMNS, (vars(row).values() for row in rows))
+    words = write(run, figures=False)[1].words()
+    assert "recordings 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21" in words
+    assert "epoch 25 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21 0.50 s" in words
+
+
+def test_slipped_rows_are_told_at_the_top(run):
+    path = run.write().folder / MORE["transcripts"]
+    shift = {"first": "clip_spk000_1", "last": "clip_spk000_3", "rows": 3, "offset": 1}
+    path.parent.mkdir()
+    write_json(path, {"shifts": []})
+    assert "slipped" not in write(run, figures=False)[1].words()
+    write_json(path, {"shifts": [shift]})
+    assert "3 rows of your table seem to have slipped" in write(run, figures=False)[1].words()
 
 
 def test_a_run_that_measured_nothing_says_so(run):
