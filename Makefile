@@ -24,7 +24,7 @@ found = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 finished = $(found) && { test -e "$$output/$(1)" || \
 	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
-.PHONY: help config setup demo say talk run dry-run bundle receive test lint bench report \
+.PHONY: help config setup setup-quality demo say talk run dry-run bundle receive test lint bench report \
 	tensorboard clean
 
 help:  ## list the targets
@@ -32,6 +32,9 @@ help:  ## list the targets
 
 setup:  ## make or repair the environment .venv
 	@$(PYTHON) envs/setup.py
+
+setup-quality: setup  ## install what evaluation.naturalness needs
+	@$(BIN)/python -m pip install --quiet --no-deps -r envs/quality.txt
 
 demo: setup  ## run everything on the embedded demo corpus and base model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)

@@ -59,9 +59,6 @@ USES = {
         "from lib.speakers.campplus import CampPlusEncoder as E;"
         "import numpy as np; assert E('cpu').embed([np.ones(16000)]).shape == (1, 192)"
     ),
-    "distillmos": TONE + (
-        "from lib.evaluation.acoustics import QualityScore as Q; assert 1 <= Q().measure(tone) <= 5"
-    ),
     "kaldi_native_fbank": TONE + (
         "from lib.speakers.campplus import compute_filterbank as f; "
         "assert f(tone).shape == (98, 80)"

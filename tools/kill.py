@@ -40,7 +40,7 @@ SECTIONS = {
         "checkpoint_every": 1,
         "continue_epochs": 1,
     },
-    "evaluation": {"clips": 1},
+    "evaluation": {"clips": 1, "transcripts": False},
     "samples": {"texts": ["hello there"]},
 }
 # They tell when something happened and how long it took, or from which files and by which process.

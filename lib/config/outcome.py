@@ -60,10 +60,11 @@ class EvaluationSettings:
 
     Similarity of the speakers, distortion and length are measured. 0 compares nothing.
     """
-    naturalness: bool = True
+    naturalness: bool = False
     """Whether a learned score of speech quality (Distill-MOS, 1 to 5) is measured.
 
-    It sees noise and artefacts. It says nothing of synthetic recordings.
+    It sees noise and artefacts, and says nothing of synthetic recordings. make setup-quality installs
+    what it needs.
     """
     transcripts: bool = True
     """Whether every transcript is compared with its recording, in any language.

@@ -22,9 +22,9 @@ from lib.base_model.export import export_checkpoint
 from lib.base_model.record import BaseModel
 from lib.base_model.weights import DamagedCheckpointError, read_record
 from lib.evaluation.acoustics import QualityScore
+from lib.evaluation.comparison import Judge, measure_knowledge
 from lib.evaluation.composite import COLUMNS, CheckpointFigures, choose_best, summarise
 from lib.evaluation.intelligibility import IntelligibilityTest
-from lib.evaluation.comparison import Judge, measure_knowledge
 from lib.evaluation.listener import AlignmentListener
 from lib.evaluation.quality import (
     Sentence,
@@ -100,6 +100,7 @@ def measure_checkpoints(
     naturalness: bool,
     table: Path,
     choice: Path,
+    speed: Path,
     threads: int = 1,
 ) -> None:
     """Measure recordings, base model and every kept checkpoint, and choose the best.
@@ -120,6 +121,8 @@ def measure_checkpoints(
         Table to write, one row for each.
     choice
         JSON file to write: ``checkpoint``, a path relative to the summary, ``epoch``, ``reason``.
+    speed
+        Table to write: seconds of computing for a second of speech, which differ between runs.
     """
     torch.set_num_threads(threads)
     kept = list_checkpoints(training)
@@ -139,7 +142,7 @@ def measure_checkpoints(
         texts=read_texts(dataset),
         quality=QualityScore() if naturalness else None,
     )
-    figures = [context.measure(RECORDINGS, None, context.recorded)]
+    figures, factors = [context.measure(RECORDINGS, None, context.recorded)], []
     with tempfile.TemporaryDirectory() as scratch:
         for what, checkpoint in ((BASE, None), *((found.name, found) for found in kept)):
             folder = Path(scratch) / what.replace(" ", "_")
@@ -147,9 +150,14 @@ def measure_checkpoints(
             if checkpoint:
                 model = folder / "model"
                 export_checkpoint(checkpoint.folder, base_model, model, "und")
-            figures.append(_speak_and_measure(context, what, checkpoint, model, folder, heard))
+            measured, factor = _speak_and_measure(context, what, checkpoint, model, folder, heard)
+            figures.append(measured)
+            factors.append((what, factor))
             logger.info("%s: %s", what, _say(figures[-1]))
     write_table(table, COLUMNS, (map(_cell, asdict(row).values()) for row in figures))
+    # Apart from the figures, which are the same in every run.
+    speed.parent.mkdir(parents=True, exist_ok=True)
+    write_table(speed, ("what", "real_time_factor"), factors)
     chosen, reason = choose_best(figures)
     by_epoch = {found.epoch: found.folder for found in kept}
     with atomic_path(choice) as temporary:
@@ -191,7 +199,8 @@ def _speak_and_measure(
     model: Path,
     folder: Path,
     heard: Mapping[str, Sequence[TrainingClip]],
-) -> CheckpointFigures:
+) -> tuple[CheckpointFigures, str]:
+    """Return the figures, and the seconds of computing for a second of speech."""
     folder.mkdir(exist_ok=True)
     synthesizer = Synthesizer(model)
     start = time.perf_counter()
@@ -201,10 +210,9 @@ def _speak_and_measure(
         f"likelihood_{split}": _mean_likelihood(model, clips) for split, clips in heard.items()
     }
     seconds = sum(path.stat().st_size for path in speech.values()) / 2 / synthesizer.sample_rate
-    factor = {"real_time_factor": spent / seconds} if seconds else {}
-    return context.measure(
-        what, checkpoint.epoch if checkpoint else None, speech, **likelihoods, **factor
-    )
+    epoch = checkpoint.epoch if checkpoint else None
+    factor = f"{spent / seconds:.3f}" if seconds else ""
+    return context.measure(what, epoch, speech, **likelihoods), factor
 
 
 def _mean_likelihood(model: Path, clips: Sequence[TrainingClip]) -> float | None:

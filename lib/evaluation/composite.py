@@ -28,8 +28,6 @@ class CheckpointFigures:
     likelihood_train: float | None
     """Of clips of the training split, in nats, by the checkpoint itself."""
     likelihood_validation: float | None
-    real_time_factor: float | None
-    """Seconds of computing for a second of speech, on the CPU."""
     composite: float | None
     judge: str
     """Weights that the listener uses; empty without one."""
@@ -76,7 +74,7 @@ _AVERAGED = (
     "length_ratio",
     "naturalness",
 )
-_MEASURED_ALONE = ("likelihood_train", "likelihood_validation", "real_time_factor")
+_MEASURED_ALONE = ("likelihood_train", "likelihood_validation")
 _SOUND = ("own_similarity", "distortion", "naturalness")
 
 

@@ -93,7 +93,6 @@ _CHECKPOINT_COLUMNS = (
     ("naturalness", "naturalness", "{:.2f}"),
     ("likelihood, training", "likelihood_train", "{:.3f}"),
     ("likelihood, held out", "likelihood_validation", "{:.3f}"),
-    ("computing per second", "real_time_factor", "{:.2f} s"),
     ("composite", "composite", "{:.3f}"),
 )
 

@@ -52,12 +52,12 @@ def test_every_speaker_counts_the_same():
         pitch_ratio=1.2,
         naturalness=None,
     )
-    found = summarise("epoch 3", 3, [QUALITY, other], "base model", real_time_factor=0.25)
+    found = summarise("epoch 3", 3, [QUALITY, other], "base model", likelihood_train=-0.25)
     assert (found.sentences, found.words) == (0.5, 0.25)
     assert found.own_similarity == pytest.approx(0.6)
     assert found.pitch_ratio == 1.2, "only one was measured"
     assert found.naturalness == 3.0 and found.other_similarity is None
-    assert found.real_time_factor == 0.25 and found.likelihood_train is None
+    assert found.likelihood_train == -0.25 and found.likelihood_validation is None
     assert found.composite == compose(0.5, 0.25, 0.6, 5.0, 3.0)
 
 
@@ -120,18 +120,20 @@ def measured(undisturbed, tmp_path_factory):
         False,
         folder / "checkpoints.tsv",
         folder / "choice.json",
+        folder / "speed.tsv",
     )
     return folder
 
 
 def test_recordings_base_and_checkpoints_are_measured(measured):
     rows = {row["what"]: row for row in read_table(measured / "checkpoints.tsv")}
+    speed = {row["what"]: row["real_time_factor"] for row in read_table(measured / "speed.tsv")}
     assert list(rows) == ["recordings", "base model", "epoch 1", "epoch 2", "epoch 3", "epoch 4"]
     assert float(rows["recordings"]["distortion"]) == 0
     assert rows["recordings"]["likelihood_train"] == ""
     for name in ("base model", "epoch 1", "epoch 4"):
         assert float(rows[name]["distortion"]) > 1
-        assert float(rows[name]["real_time_factor"]) > 0
+        assert float(speed[name]) > 0
         assert np.isfinite(float(rows[name]["likelihood_validation"]))
         # Nobody knows the language of humming.
         assert rows[name]["sentences"] == rows[name]["judge"] == ""

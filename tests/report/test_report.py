@@ -328,12 +328,12 @@ def test_kept_checkpoints_are_shown(run):
     quality = Quality(**{**MEASURED, "sentences_understood": 9})
     rows = [
         summarise("recordings", None, [quality], "base model"),
-        summarise("epoch 25", 25, [quality], "base model", real_time_factor=0.5),
+        summarise("epoch 25", 25, [quality], "base model", likelihood_train=-0.7),
     ]
     write_table(run.folder / MORE["checkpoints"], COLUMNS, (vars(row).values() for row in rows))
     words = write(run, figures=False)[1].words()
     assert "recordings 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21" in words
-    assert "epoch 25 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21 0.50 s" in words
+    assert "epoch 25 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21 -0.700" in words
 
 
 def test_slipped_rows_are_told_at_the_top(run):

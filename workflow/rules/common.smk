@@ -6,6 +6,7 @@ machine, starts Snakemake too: it reads the index that the main process wrote, a
 """
 
 import hashlib
+import importlib.util
 import math
 import os
 import shlex
@@ -93,6 +94,15 @@ def check_encoder():
         check_campplus()
 
 
+def check_quality_score():
+    """Refuse a measurement whose package is not installed here."""
+    if config["evaluation"]["naturalness"] and importlib.util.find_spec("distillmos") is None:
+        raise ValueError(
+            "evaluation.naturalness: distillmos is not installed; run make setup-quality, or set the "
+            "key to false"
+        )
+
+
 # Sections of the user's overrides that name speakers and settle doubts: they move no clip.
 SETTLING = ("names", "apart", "together")
 
@@ -123,6 +133,7 @@ try:
         check_text_table(config["speech"]["texts"])
         check_base()
         check_encoder()
+        check_quality_score()
 except ValueError as error:
     raise WorkflowError(str(error))
 

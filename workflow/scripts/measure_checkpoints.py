@@ -16,5 +16,6 @@ measure_checkpoints(
     naturalness=snakemake.params.evaluation["naturalness"],
     table=Path(snakemake.output.table),
     choice=Path(snakemake.output.choice),
+    speed=Path(snakemake.params.speed),
     threads=snakemake.threads,
 )
