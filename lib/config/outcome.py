@@ -63,8 +63,8 @@ class EvaluationSettings:
     naturalness: bool = False
     """Whether a learned score of speech quality (Distill-MOS, 1 to 5) is measured.
 
-    It sees noise and artefacts, and says nothing of synthetic recordings. make setup-quality installs
-    what it needs.
+    It sees noise and artefacts, and says nothing of synthetic recordings. make setup-quality
+    installs what it needs.
     """
     transcripts: bool = True
     """Whether every transcript is compared with its recording, in any language.

@@ -1,7 +1,7 @@
 """A listener for any language: it chooses which of some sentences was spoken, by an alignment.
 
-It is a VITS that knows the language (`lib.evaluation.comparison`), and never the voice that it listens
-to, which would understand its own faults.
+It is a VITS that knows the language (`lib.evaluation.comparison`), and never the voice that it
+listens to, which would understand its own faults.
 """
 
 from collections.abc import Mapping, Sequence

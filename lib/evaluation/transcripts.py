@@ -1,8 +1,8 @@
 """Are the transcripts those of the clips? Found by an alignment, in any language.
 
 Every clip's own text is compared with texts of other clips that are about as long
-(`lib.evaluation.comparison`). A wrong transcript explains its recording no better than theirs do. Where
-a table has slipped by a row, the text of a neighbouring row does so better, for many rows in turn.
+(`lib.evaluation.comparison`). A wrong transcript explains its recording no better than theirs do.
+Where a table has slipped by a row, the text of a neighbour does so better, for many rows in turn.
 """
 
 import logging
