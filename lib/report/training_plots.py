@@ -1,6 +1,6 @@
 """Figures of a training, from its TensorBoard logs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from lib.report.plot_style import (
     save_figure,
     styled,
 )
+from lib.tables import read_table
 
 LOSSES = ("mel", "kl", "duration", "feature", "adversarial", "discriminator")
 # A curve with more points than these is drawn with its running mean.
@@ -38,7 +39,9 @@ class Curve:
     values: np.ndarray
 
 
-def plot_training(tensorboard: Path, summary: Path, output: Path) -> None:
+def plot_training(
+    tensorboard: Path, summary: Path, output: Path, checkpoints: Path | None = None
+) -> None:
     """Draw losses, validation and optimizer into a folder.
 
     Parameters
@@ -47,12 +50,16 @@ def plot_training(tensorboard: Path, summary: Path, output: Path) -> None:
         Folder with the event files of the training.
     summary
         training.json, which has the best epoch.
+    checkpoints
+        Table of lib.evaluation.checkpoints; None draws no figures of checkpoints.
     """
     output.mkdir(parents=True, exist_ok=True)
     curves = read_curves(tensorboard)
     plot_losses(curves, output / "losses.svg")
     plot_validation(curves, read_json(summary), output / "validation.svg")
     plot_optimizer(curves, output / "optimizer.svg")
+    if checkpoints:
+        plot_checkpoints(read_table(checkpoints), output / "checkpoints.svg")
 
 
 def read_curves(tensorboard: Path) -> dict[str, Curve]:
@@ -173,6 +180,46 @@ def plot_optimizer(curves: Mapping[str, Curve], path: Path) -> None:
     )
     text = f"Gradient norms: {listed}." if listed else "The training has no log."
     save_figure(figure, path, "Optimizer", text)
+
+
+CHECKPOINT_PANELS = {
+    "Understood (share)": {"sentences": BLUE, "words": ORANGE},
+    "Similarity": {"own_similarity": BLUE, "other_similarity": ORANGE},
+    "Distortion (dB)": {"distortion": BLUE},
+    "Naturalness (1 to 5)": {"naturalness": BLUE},
+    "Likelihood (nats)": {"likelihood_train": BLUE, "likelihood_validation": ORANGE},
+    "Composite": {"composite": GREEN},
+}
+
+
+@styled
+def plot_checkpoints(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Draw the figures of the kept checkpoints over their epochs.
+
+    Parameters
+    ----------
+    rows
+        Table of lib.evaluation.checkpoints; those without an epoch are left out.
+    """
+    kept = [row for row in rows if row["epoch"]]
+    figure, panels = new_figure(height=5.0, rows=2, columns=3)
+    for (title, names), axes in zip(CHECKPOINT_PANELS.items(), panels, strict=True):
+        axes.set_title(title)
+        for name, colour in names.items():
+            points = [(int(row["epoch"]), float(row[name])) for row in kept if row[name]]
+            if points:
+                label = name.removeprefix("likelihood_").replace("_", " ")
+                axes.plot(*zip(*points, strict=True), color=colour, marker="o", label=label)
+        if not axes.lines:
+            annotate(axes, "not measured")
+        elif len(names) > 1:
+            axes.legend(fontsize=8)
+    for axes in panels[3:]:
+        axes.set_xlabel("epoch")
+    scored = [row for row in kept if row["composite"]]
+    listed = ", ".join(f"epoch {row['epoch']} {float(row['composite']):.3f}" for row in scored)
+    text = f"Composite: {listed}." if listed else "No checkpoint was measured."
+    save_figure(figure, path, "Kept checkpoints", text)
 
 
 def draw_curve(

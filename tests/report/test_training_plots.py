@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from lib.evaluation.composite import COLUMNS
 from lib.report.plot_style import read_description
-from lib.report.training_plots import plot_training, read_curves, running_mean
+from lib.report.training_plots import plot_checkpoints, plot_training, read_curves, running_mean
 from tests.fixtures.made_run import write_log
 from tests.fixtures.svg import count_pictures, texts
 
@@ -78,3 +79,23 @@ def test_running_mean():
     values = np.array([0.0, 3.0, 6.0, 9.0, 0.0])
     assert running_mean(values, 3).tolist() == [0.0, 3.0, 6.0, 5.0, 0.0]
     assert running_mean(np.array([5.0]), 9).tolist() == [5.0]
+
+
+def test_kept_checkpoints_are_drawn_over_their_epochs(tmp_path):
+    rows = [dict.fromkeys(COLUMNS, "") for _ in range(3)]
+    rows[0]["composite"] = "0.9"  # of the recordings, which have no epoch
+    for row, epoch, words, composite in ((rows[1], 25, 0.5, 0.6), (rows[2], 50, 0.75, 0.4)):
+        row |= {"epoch": str(epoch), "words": str(words), "composite": str(composite)}
+    plot_checkpoints(rows, tmp_path / "checkpoints.svg")
+    assert read_description(tmp_path / "checkpoints.svg") == (
+        "Kept checkpoints",
+        "Composite: epoch 25 0.600, epoch 50 0.400.",
+    )
+    shown = texts(tmp_path / "checkpoints.svg")
+    assert {"Composite", "words", "not measured", "epoch"} <= set(shown)
+    assert "sentences" not in shown
+
+
+def test_without_a_measured_checkpoint_the_figure_says_so(tmp_path):
+    plot_checkpoints([], tmp_path / "checkpoints.svg")
+    assert read_description(tmp_path / "checkpoints.svg")[1] == "No checkpoint was measured."

@@ -61,7 +61,8 @@ rule plot_speakers:
 
 rule plot_training:
     input:
-        "<results>/training.json",
+        training="<results>/training.json",
+        checkpoints=list_checkpoint_figures,
     output:
         directory("<results>/report/training"),
     log:
