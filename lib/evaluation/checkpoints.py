@@ -41,7 +41,7 @@ from lib.vits.score import score_clips
 
 logger = logging.getLogger(__name__)
 
-MAX_SENTENCES = 40
+MAX_SENTENCES = 20
 """Sentences that every checkpoint says; with many speakers each says fewer, but one."""
 _HEARD = 40
 """Clips of each split whose likelihood is measured."""
