@@ -15,10 +15,6 @@ from lib.evaluation.times import find_words
 from lib.text.frontend import TextFrontend
 from lib.vits.clips import TrainingClip
 
-_DEVIATIONS = 3.0
-_SCALE = 1.4826
-"""From the median absolute deviation to the standard deviation of a normal distribution."""
-
 
 @dataclass(frozen=True)
 class AlignmentListener:
@@ -39,19 +35,21 @@ class AlignmentListener:
         speakers: Mapping[str, int],
         recordings: Sequence[TrainingClip],
     ) -> "AlignmentListener":
-        """Set the floor by recordings: three deviations below their usual likelihood.
+        """Set the floor halfway between recordings and white noise that is as long and as loud.
 
         Without it, one of twenty sentences would be the likeliest in noise as well.
         """
-        likelihoods = np.array(
-            [
-                judge.score(judge.encode(c.audio, c.speaker), [c.input_ids.tolist()])[0].likelihood
-                for c in recordings
-            ]
-        )
-        middle = np.median(likelihoods)
-        deviation = _SCALE * np.median(np.abs(likelihoods - middle))
-        floor = float(middle - _DEVIATIONS * deviation)
+        rng = np.random.default_rng(0)
+        found = []
+        for clip in recordings:
+            noise = rng.normal(0.0, max(1.0, float(np.std(clip.audio))), len(clip.audio))
+            noise = np.clip(np.round(noise), -32768, 32767).astype(np.int16)
+            for audio in (clip.audio, noise):
+                latents = judge.encode(audio, clip.speaker)
+                (score,) = judge.score(latents, [clip.input_ids.tolist()])
+                found.append(score.likelihood)
+        of_speech, of_noise = np.median(np.reshape(found, (-1, 2)), axis=0)
+        floor = float((of_speech + of_noise) / 2)
         return cls(judge, TextFrontend.read(base_model), speakers, floor)
 
     def normalise(self, text: str) -> str:

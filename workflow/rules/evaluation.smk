@@ -4,7 +4,7 @@ REQUIRES  <results>/model, <results>/base_model, <results>/dataset,
           <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
 PRODUCES  <results>/quality/{what}.json for the recordings, before and after the training
           <results>/quality/checkpoints.tsv, choice.json: every kept checkpoint, and the best
-          and, undeclared, <results>/benchmarks/real_time_factor.tsv: how fast each speaks
+          and, undeclared, <results>/logs/real_time_factor.tsv: how fast each speaks
           <results>/times/ with the places of words and letters, on demand
 """
 
@@ -57,7 +57,7 @@ rule measure_checkpoints:
     params:
         evaluation=config["evaluation"],
         clips=str(RESULTS / "clips"),
-        speed=str(RESULTS / "benchmarks/real_time_factor.tsv"),
+        speed=str(RESULTS / "logs/real_time_factor.tsv"),
         code=code_digest("lib.evaluation.checkpoints"),
     script:
         "../scripts/measure_checkpoints.py"
