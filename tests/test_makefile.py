@@ -30,7 +30,9 @@ def test_a_configuration_that_does_not_exist_is_named():
 def test_help_lists_every_target_once_and_make_has_nothing_to_warn_of():
     done = make("help")
     targets = [line.split()[0] for line in done.stdout.splitlines()]
-    expected = "help setup demo say talk run dry-run bundle receive test lint bench report"
+    expected = (
+        "help setup setup-quality demo say talk run dry-run bundle receive test lint bench report"
+    )
     expected += " tensorboard clean"
     assert targets == expected.split()
     assert done.stderr == ""
