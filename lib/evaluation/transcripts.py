@@ -5,7 +5,6 @@ Every clip's own text is compared with texts of other clips that are about as lo
 Where a table has slipped by a row, the text of a neighbour does so better, for many rows in turn.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from lib.evaluation.comparison import (
 )
 from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.vits.clips import TrainingClip
-
-logger = logging.getLogger(__name__)
 
 NEIGHBOURS = (-2, -1, 1, 2)
 """Rows of the user's table whose texts are tried as well, counted from a clip's own."""

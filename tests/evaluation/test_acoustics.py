@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.evaluation import acoustics
-from lib.evaluation.acoustics import mel_cepstral_distortion, mel_cepstrum
+from lib.evaluation.acoustics import measure_pitch, mel_cepstral_distortion, mel_cepstrum
 
 
 def speechlike(seed: int, seconds: float = 1.0) -> np.ndarray:
@@ -54,3 +54,17 @@ def test_both_directions_are_equal():
     one, other = speechlike(3), speechlike(4, 1.3)
     there, back = mel_cepstral_distortion(one, other), mel_cepstral_distortion(other, one)
     assert there == pytest.approx(back, rel=1e-9)
+
+
+def test_the_pitch_of_a_buzz_is_its_fundamental():
+    time = np.arange(16_000) / 16_000
+    steady = sum(np.sin(2 * np.pi * 150 * n * time) / n for n in range(1, 9)) / 4
+    pitch = measure_pitch(steady)
+    assert pitch.median == pytest.approx(150, rel=0.01) and pitch.spread < 0.1
+    glide = np.sin(2 * np.pi * np.cumsum(120 * 2**time) / 16_000)
+    assert measure_pitch(glide).spread > 2, "an octave in a second"
+
+
+def test_noise_and_what_is_too_short_have_no_pitch():
+    assert measure_pitch(np.zeros(100)) is None
+    assert measure_pitch(np.random.default_rng(0).normal(size=3000)) is None
