@@ -22,8 +22,11 @@ def buzz(pitch, seconds=2.0, seed=0):
     return np.round(6_000 * (wave / np.abs(wave).max() + noise)).astype(np.int16)
 
 
+SPEAKERS = {"first": "spk000", "second": "spk001", "third": "spk001"}
+
+
 class FakeTest:
-    """Recognises the texts that it is given."""
+    """Recognises the texts that it is given, from the speakers who say them."""
 
     def __init__(self, sentences, words):
         self.sentences, self.words = sentences, words
@@ -31,11 +34,11 @@ class FakeTest:
     def can_test(self, text):
         return text != "unknown"
 
-    def recognises_sentence(self, samples, text):
-        return text in self.sentences
+    def recognises_sentence(self, samples, text, speaker):
+        return SPEAKERS[text] == speaker and text in self.sentences
 
-    def recognises_word(self, samples, text):
-        return text in self.words
+    def recognises_word(self, samples, text, speaker):
+        return SPEAKERS[text] == speaker and text in self.words
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ OTHER = {
     "samples_every": 1,
     "checkpoint_every": 2,
     "keep_checkpoints": 1,
+    "keep_at": "kept",
     "save_minutes": 0.0,
     "resume": True,
     "on_new_data": "restart",
@@ -94,7 +95,8 @@ def test_every_key_that_may_change_is_tried():
 
 
 @pytest.mark.parametrize("key", sorted(RESUMABLE))
-def test_a_key_that_may_change_lets_the_training_go_on(paths, key):
+def test_a_key_that_may_change_lets_the_training_go_on(paths, key, monkeypatch):
+    monkeypatch.chdir(paths.checkpoints.parent)  # where keep_at copies to
     run(paths, epochs=1)
     summary = run(paths, **{"epochs": 2, key: OTHER[key]})
     assert summary["epoch"] == (3 if key == "epochs" else 2)
