@@ -1,11 +1,10 @@
 # From recordings with transcripts to a voice. Below <results>, configuration key `output`, are
 #   source/ clips/              what was found in the user's source; {clip}.wav|.json of each clip
 #   embeddings/ speakers/       by shard, which follows from a clip's id; who speaks, review.html
-#   fetched_base/ text/         the base model as it was found; what is trained of every transcript
-#   dataset/                    DatasetDict; manifest.tsv has every clip, rejected.tsv what is out
-#   base_model/ training.json   the fitted base, what came of it; checkpoints/ tensorboard/ beside
+#   text/ dataset/              what is trained of a text; DatasetDict; manifest.tsv, rejected.tsv
+#   base_model/ training.json   fetched_base/ fitted; what came of it; checkpoints/ tensorboard/
 #   model/ samples/ report/     the voice, sentences by it, plots; quality/ transcripts/ its figures
-#   onnx/ export/ speech/       the voice for other programs; texts that it reads out
+#   onnx/ export/ speech/       for other programs; texts read out; preference/ blind pairs
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits
 from snakemake.utils import min_version
 
@@ -34,6 +33,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/transcripts.smk"
+include: "workflow/rules/preference.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/report.smk"
 

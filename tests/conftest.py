@@ -13,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from lib.numba_cache import use_private_cache  # noqa: E402
 
@@ -21,6 +22,10 @@ use_private_cache()
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
+# How long a case takes depends on what else runs on the same cores.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 # Rooms whose tests take long: they begin, so that processes side by side end together.
 LONG = ("tests/workflow", "tests/training")

@@ -45,8 +45,18 @@ ROOMS = {
         "corpus",
         "dataset",
     },
+    "preference": {"base_model", "evaluation", "synthesis"},
     "report": {"vits", "audio", "text", "speakers", "dataset", "synthesis", "evaluation"},
-    "review": {"report", "audio", "text", "speakers", "corpus", "dataset", "synthesis"},
+    "review": {
+        "report",
+        "audio",
+        "text",
+        "speakers",
+        "corpus",
+        "dataset",
+        "synthesis",
+        "preference",
+    },
     "talk": {"report", "synthesis", "base_model"},
 }
 SHARED = {

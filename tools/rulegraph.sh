@@ -2,7 +2,8 @@
 # Draws the picture of the rules in the README; needs Graphviz. Run it as tools/rulegraph.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-.venv/bin/snakemake --rulegraph --cores 1 --configfile config/demo.yaml -- all results/demo/times |
+.venv/bin/snakemake --rulegraph --cores 1 --configfile config/demo.yaml -- \
+    all results/demo/{times,preference/test.html} |
   sed -E 's/color = "[^"]*", style="rounded"/color="#4a6fa5", fillcolor="#eef3fa", style="rounded,filled"/' |
   # Edges that follow from others are left out.
   tred |

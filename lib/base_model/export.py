@@ -1,6 +1,7 @@
 """Write a trained voice as a directory that plain transformers loads."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from lib.base_model.weights import read_trained_weights
 from lib.files import atomic_directory, read_json, write_json
 from lib.text.frontend import TextFrontend
 from lib.vits.model import fuse_weight_norm, prepare_for_training
+
+logger = logging.getLogger(__name__)
 
 _CARD = """---
 library_name: transformers
@@ -115,14 +118,14 @@ def export_trained(
     directory: Path,
     language: str,
     registry: Path | None = None,
-    chosen: Path | None = None,
+    chosen: Sequence[Path] = (),
 ) -> None:
     """Export a checkpoint of a finished training, see `find_checkpoint`."""
     checkpoint = find_checkpoint(summary, choice, chosen)
     export_checkpoint(checkpoint, base_model, directory, language, registry)
 
 
-def find_checkpoint(summary: Path, choice: str, chosen: Path | None = None) -> Path:
+def find_checkpoint(summary: Path, choice: str, chosen: Sequence[Path] = ()) -> Path:
     """Return the checkpoint of a training that becomes the voice.
 
     Parameters
@@ -130,18 +133,22 @@ def find_checkpoint(summary: Path, choice: str, chosen: Path | None = None) -> P
     summary
         Summary of the training.
     choice
-        ``best``, ``lowest_loss`` or ``last``.
+        ``votes``, ``best``, ``lowest_loss`` or ``last``.
     chosen
-        JSON file with the ``checkpoint`` that is the best by its speech. Without it, or where it
-        names none, the best is that with the lowest loss.
+        JSON files with the ``checkpoint`` that votes or its speech have chosen; the first that
+        names one counts for ``votes`` and ``best``. Where none does, the best is that with the
+        lowest loss.
 
     Raises
     ------
     ValueError
         If it does not exist.
     """
-    measured = read_json(chosen)["checkpoint"] if chosen and choice == "best" else None
-    named = measured or read_json(summary)["last" if choice == "last" else "best"]
+    files = chosen if choice in ("votes", "best") else ()
+    choices = [(name, file) for file in files if (name := read_json(file)["checkpoint"])]
+    fallback = read_json(summary)["last" if choice == "last" else "best"], summary
+    named, file = next(iter(choices), fallback)
+    logger.info("%s: %s, chosen by %s", choice, named, file)
     path = summary.parent / named
     if not path.is_dir():
         raise ValueError(

@@ -20,14 +20,17 @@ class ExportSettings:
 
     __pydantic_config__ = STRICT
 
-    checkpoint: Literal["best", "lowest_loss", "last"] = "best"
-    """Which weights become results/model: best, lowest_loss or last.
+    checkpoint: Literal["best", "votes", "lowest_loss", "last"] = "best"
+    """Which weights become results/model: best, votes, lowest_loss or last.
 
     best is the kept checkpoint whose held-out sentences are understood, like the speaker and clean:
     the highest composite of results/quality/checkpoints.tsv. lowest_loss has the lowest loss on
     held-out clips, nine tenths of it the mel loss: how near the sound is, not how clear the speech.
-    It stands for best where nothing is measured (evaluation.clips: 0).
+    It stands for best where nothing is measured (evaluation.clips: 0). votes is what listeners
+    prefer of the blind pairs on results/preference/test.html; without votes it is best.
     """
+    votes: Text | None = "config/votes.csv"
+    """File with the votes on those pairs, read where there is one; null reads none."""
     name: FileName = "voice"
     """Name of the packs for other programs, results/export/NAME and NAME.tar.bz2."""
     formats: tuple[Literal["piper", "original"], ...] = ()

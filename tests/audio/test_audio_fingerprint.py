@@ -32,7 +32,7 @@ def test_bits_tell_whether_a_level_difference_rises():
     assert len(set(codes.tolist())) > 30
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(gain=st.floats(1e-3, 10))
 def test_gain_does_not_matter(gain):
     samples = speechlike(3)

@@ -40,7 +40,7 @@ def test_silence_noise_steps_and_single_peaks_are_no_tops(samples):
     assert count_clipped(np.array([samples], np.float32)) == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=1, max_size=60))
 def test_every_sample_counts_once_and_polarity_does_not_matter(samples):
     channel = np.array([samples], np.float32)

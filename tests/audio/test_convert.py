@@ -98,7 +98,7 @@ def test_offset_is_left_alone(tmp_path):
     assert np.mean(converted / 32768) == pytest.approx(np.mean(samples) * gain, abs=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seconds=st.floats(0.5, 3),
     level=st.floats(0.002, 0.5),
@@ -178,7 +178,7 @@ def test_a_single_crash_of_the_decoder_is_enough_to_know(tmp_path):
     assert (measured.status, measured.source.channels) == ("ok", 8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_bytes_never_raise(tmp_path_factory, data):
     container, codec = data.draw(st.sampled_from([("webm", "libopus"), ("flac", "flac")]))

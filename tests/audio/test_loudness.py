@@ -190,7 +190,7 @@ def test_absolute_gate_moves_with_the_gain():
     assert measure_level(louder, RATE).loudness() == pytest.approx(-23.0, abs=0.05)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(level=st.floats(1e-4, 0.5), gain_db=st.floats(-30, 30), seconds=st.floats(0.5, 3))
 def test_loudness_and_peak_follow_the_gain(level, gain_db, seconds):
     samples = speechlike(seconds, RATE, level)

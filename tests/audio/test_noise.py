@@ -50,7 +50,7 @@ def test_noise_alone_has_no_speech():
     assert snr_of(white(4 * RATE)) < -8
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(gain=st.floats(1e-4, 10), seconds=st.floats(0.05, 4))
 def test_gain_does_not_matter(gain, seconds):
     samples = add_noise(speechlike(4), white(4 * RATE), 12)[: round(seconds * RATE)]

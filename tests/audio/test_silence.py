@@ -65,7 +65,7 @@ def test_what_was_cut_off_has_no_say_in_the_gain(tmp_path):
     assert trimmed.loudness_after == pytest.approx(-23, abs=0.01)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     before=st.floats(0, 3),
     middle=st.floats(0.5, 3),

@@ -75,7 +75,7 @@ def test_foreign_table_is_named(tmp_path):
         read_measurements(table)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(samples=st.lists(st.integers(-32768, 32767), max_size=50))
 def test_wav_gives_back_its_samples(tmp_path_factory, samples):
     path = tmp_path_factory.mktemp("wav") / "a.wav"

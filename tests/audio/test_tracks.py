@@ -114,7 +114,7 @@ def test_a_gap_is_filled_where_it_was(container, codec):
 PIECES = [(0.1, 0.9), (1.15, 1.7), (2.0, 2.8)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.dictionaries(st.sampled_from([0.4, 0.8, 1.2, 1.6]), st.floats(0.15, 2.0), max_size=4))
 def test_all_gaps_together_are_what_was_left_out(gaps):
     recording = decode(write([tone(2.0)], gaps=gaps), RATE, 30)

@@ -105,7 +105,7 @@ def test_digest_sees_only_its_fields_and_clips(source):
     assert before.digest("text", ids=["a"]) != after.digest("text", ids=["a"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     before=st.dictionaries(st.sampled_from("abcd"), st.binary(max_size=3), min_size=1),
     after=st.dictionaries(st.sampled_from("abcd"), st.binary(max_size=3), min_size=1),
@@ -120,7 +120,7 @@ def test_digest_changes_exactly_when_content_does(tmp_path_factory, before, afte
     assert (digests[0] == digests[1]) == (before == after)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_other_rows_never_change_an_id(tmp_path_factory, data):
     """Rows may come, go and change places: a clip's record stays what it was."""

@@ -99,7 +99,7 @@ def test_a_clip_that_is_recorded_or_encoded_anew_keeps_its_id(tmp_path):
     assert found[b"six"] == "b"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RECORDINGS, st.randoms(use_true_random=False), st.data())
 def test_recordings_that_are_added_move_no_id(tmp_path_factory, recordings, random, data):
     path = tmp_path_factory.mktemp("record") / "ids.json"
@@ -116,7 +116,7 @@ def test_recordings_that_are_added_move_no_id(tmp_path_factory, recordings, rand
     assert len({id_.lower() for id_ in found.values()}) == len(recordings)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RECORDINGS, RECORDINGS)
 def test_recordings_that_come_back_have_the_ids_that_they_had(tmp_path_factory, first, other):
     """But for those whose file another recording took meanwhile."""

@@ -70,7 +70,7 @@ def test_a_missing_file_is_named_with_the_nearest_one(tmp_path):
     assert "'clip_01a.wav', the nearest file is 'clip_01b.wav'" in corpus.invalid_rows[0].detail
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.text(st.sampled_from("aéïÅñọ가bZ"), min_size=1, max_size=4),
     st.sampled_from(["NFC", "NFD", "NFKC"]),

@@ -200,7 +200,7 @@ def test_one_mark_in_five_thousand_rows(tmp_path):
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=15)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(CELL, min_size=6, max_size=6),
     st.sampled_from([",", ";", "\t"]),
@@ -238,7 +238,7 @@ def test_whatever_a_spreadsheet_writes_is_read(
     assert [clip.speaker for clip in corpus.clips.values()] == LABELS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.text(st.sampled_from("ab \"'|;,"), min_size=1, max_size=8), min_size=6, max_size=6)
 )

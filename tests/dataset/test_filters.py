@@ -252,7 +252,7 @@ def test_what_is_not_spoken_is_named_per_clip(source, caplog):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=30), st.sets(st.characters(categories=["Nd", "Sc", "Sm"]), max_size=4))
 def test_what_is_mapped_is_spoken(text, replaced):
     found = find_non_verbalised(text, replaced)

@@ -27,7 +27,7 @@ def disturb(random, codes: np.ndarray, wrong: float) -> np.ndarray:
     return np.packbits(bits ^ (random.random(bits.size) < wrong)).view(np.uint16)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(40, 400),

@@ -37,7 +37,7 @@ def test_a_known_difference_in_decibels(monkeypatch):
 
 
 @given(st.integers(0, 99), st.floats(0.05, 1.0))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_loudness_does_not_count(seed, gain):
     samples = speechlike(seed)
     assert mel_cepstral_distortion(samples, gain * samples) == pytest.approx(0, abs=1e-6)

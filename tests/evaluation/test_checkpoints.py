@@ -145,16 +145,16 @@ def test_the_choice_becomes_the_voice(measured, undisturbed, tmp_path):
     best = max(float(row["composite"]) for row in rows.values())
     assert float(rows[str(choice["epoch"])]["composite"]) == best
     summary = undisturbed.summary
-    chosen = find_checkpoint(summary, "best", measured / "choice.json")
+    chosen = find_checkpoint(summary, "best", [measured / "choice.json"])
     assert read_json(chosen / "state.json")["state"]["epoch"] == choice["epoch"]
     # Another choice gives other weights, and the other keys do not look at it.
     write_json(tmp_path / "first.json", {"checkpoint": "checkpoints/epoch0001", "epoch": 1})
-    first = find_checkpoint(summary, "best", tmp_path / "first.json")
+    first = find_checkpoint(summary, "best", [tmp_path / "first.json"])
     assert first.name == "epoch0001"
-    assert find_checkpoint(summary, "last", tmp_path / "first.json").name == "epoch0004"
-    assert find_checkpoint(summary, "lowest_loss", tmp_path / "first.json").name == "best"
+    assert find_checkpoint(summary, "last", [tmp_path / "first.json"]).name == "epoch0004"
+    assert find_checkpoint(summary, "lowest_loss", [tmp_path / "first.json"]).name == "best"
     write_json(tmp_path / "none.json", {"checkpoint": None, "epoch": None})
-    assert find_checkpoint(summary, "best", tmp_path / "none.json").name == "best"
+    assert find_checkpoint(summary, "best", [tmp_path / "none.json"]).name == "best"
     export_trained(
         summary,
         "best",
@@ -162,6 +162,6 @@ def test_the_choice_becomes_the_voice(measured, undisturbed, tmp_path):
         tmp_path / "m",
         "eng",
         None,
-        tmp_path / "first.json",
+        [tmp_path / "first.json"],
     )
     assert "Epoch 1;" in (tmp_path / "m/README.md").read_text()

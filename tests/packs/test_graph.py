@@ -18,7 +18,7 @@ BINS = 10
 numbers = st.floats(-3, 3, width=32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays.arrays(np.float64, (5,), elements=st.floats(-7, 7)),
     arrays.arrays(np.float64, (5, 3 * BINS - 1), elements=numbers),

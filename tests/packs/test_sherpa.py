@@ -57,7 +57,7 @@ def tokens_of(language: str) -> tuple[TextFrontend, CharacterTokenizer, dict[str
     return frontend, tokenizer, list_tokens(tokenizer, frontend)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(["", "eng", "tur"]))
 def test_letter_by_letter_gives_the_tokens_of_the_front_end(data, language):
     frontend, tokenizer, tokens = tokens_of(language)

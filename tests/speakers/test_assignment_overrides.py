@@ -183,7 +183,7 @@ SIZES = {"a": 6, "b": 8, "c": 10}
 CLIPS = [f"{prefix}_{n:02d}" for prefix, count in SIZES.items() for n in range(count)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.dictionaries(st.sampled_from(CLIPS), st.sampled_from([*SPEAKERS, "Bintu", "exclude"])),
     st.permutations(SPEAKERS),

@@ -86,7 +86,7 @@ def bare(text: str) -> str:
     return "".join(text.split())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(alphabet=st.sampled_from("aB5é漢n\u0303 .,!?;:።፡।。，”\"'\n\u2028-…A"), max_size=60),
     st.integers(20, 80),

@@ -35,7 +35,7 @@ def pairs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(alphabet="_kaKAbBeéÉñÑ'- țȚţZ5.", max_size=12))
 @example(text="kka k")
 @example(text=" ab ")

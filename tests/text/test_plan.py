@@ -101,7 +101,7 @@ def test_planning_again_gives_the_same_bytes(base, tmp_path):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
 def test_every_transcript_has_a_text_or_a_reason(base, tmp_path_factory, transcripts):
     folder = tmp_path_factory.mktemp("plan") / "text"

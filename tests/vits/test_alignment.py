@@ -34,7 +34,7 @@ def total(scores: torch.Tensor, path: list[int]) -> float:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reference_finds_the_best_of_all_paths(seed, frames, tokens):
     tokens = min(frames, tokens)
     scores = torch.randn(frames, tokens, generator=torch.Generator().manual_seed(seed))
@@ -47,7 +47,7 @@ def test_reference_finds_the_best_of_all_paths(seed, frames, tokens):
     seed=st.integers(0, 10_000),
     sizes=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=4),
 )  # noqa: E501
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_batches_of_padded_clips_equal_the_reference(search, seed, sizes):
     sizes = [(frames, min(frames, tokens)) for frames, tokens in sizes]
     num_frames = torch.tensor([frames for frames, _ in sizes])

@@ -23,7 +23,7 @@ from lib.vits.alignment.triton_search import maximum_path_triton  # noqa: E402
     seed=st.integers(0, 10_000),
     sizes=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=4),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_batches_of_padded_clips_equal_the_reference(seed, sizes):
     sizes = [(frames, min(frames, tokens)) for frames, tokens in sizes]
     num_frames = torch.tensor([frames for frames, _ in sizes], device=DEVICE)

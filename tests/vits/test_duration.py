@@ -16,7 +16,7 @@ from lib.vits.duration import (
 
 
 @given(st.integers(0, 10_000), st.floats(0.1, 4.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_spline_equals_that_of_transformers(seed, spread):
     torch.manual_seed(seed)
     x = torch.randn(2, 1, 9) * 4

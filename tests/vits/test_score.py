@@ -34,7 +34,7 @@ def brute_force(model, values: torch.Tensor, ids: list[int]) -> tuple[float, np.
 
 
 @given(seed=st.integers(0, 1000), frames=st.integers(1, 8), tokens=st.integers(1, 4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @torch.no_grad()
 def test_the_score_is_the_best_of_all_paths(cached_model, seed, frames, tokens):
     generator = torch.Generator().manual_seed(seed)

@@ -26,6 +26,7 @@ from lib.config.dataset import DatasetSettings
 from lib.files import remove_temporaries, total_size
 from lib.locking import LockedError, take_lock
 from lib.progress import ProgressFilter, ShorteningFormatter
+from lib.preference.vote_file import find_votes_file, read_votes
 from lib.provenance import code_digest
 from lib.config.validate import complete_settings, parse_texts
 from lib.speakers.campplus import check_campplus
@@ -129,7 +130,9 @@ try:
         and CLUSTERING["encoder"] == "resemblyzer"
         and not all(clip.speaker for clip in CORPUS.clips.values())
     )
+    VOTES = find_votes_file(config["export"]["votes"])
     if workflow.is_main_process:
+        read_votes(VOTES)
         check_text_table(config["speech"]["texts"])
         check_base()
         check_encoder()
@@ -267,10 +270,18 @@ def list_speech(wildcards):
     return ["<results>/speech/metadata.csv"] if config["speech"]["texts"] else []
 
 
+def list_votes(wildcards):
+    """The file of votes; none if nobody has voted."""
+    return [str(VOTES)] if VOTES else []
+
+
 def list_choice(wildcards):
-    """The choice of a checkpoint by its speech, where the voice depends on it."""
-    by_speech = config["export"]["checkpoint"] == "best" and config["evaluation"]["clips"]
-    return ["<results>/quality/choice.json"] if by_speech else []
+    """What the voice depends on: the votes if they are asked for, then the speech."""
+    choice = config["export"]["checkpoint"]
+    by_speech = choice in ("best", "votes") and config["evaluation"]["clips"]
+    return ["<results>/preference/standings.json"] * (choice == "votes") + [
+        "<results>/quality/choice.json"
+    ] * bool(by_speech)
 
 
 def list_checkpoint_figures(wildcards):
@@ -286,7 +297,8 @@ def list_transcript_check(wildcards):
 def list_pages(wildcards):
     """The report, and the pages on which the user listens and corrects."""
     transcripts = ["<results>/transcripts/after.html"] * config["evaluation"]["transcripts"]
-    return ["<results>/report/report.html", "<results>/speakers/review.html", *transcripts]
+    votes = ["<results>/preference/test.html"] * (config["export"]["checkpoint"] == "votes")
+    return ["<results>/report/report.html", "<results>/speakers/review.html", *transcripts, *votes]
 
 
 # Whose weights judge the transcripts: the base model's, or those of the training.

@@ -13,5 +13,5 @@ export_trained(
     directory=Path(snakemake.output[0]),
     language=snakemake.params.language,
     registry=Path(snakemake.input.registry),
-    chosen=next(map(Path, snakemake.input.chosen), None),
+    chosen=list(map(Path, snakemake.input.chosen)),
 )

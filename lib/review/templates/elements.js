@@ -1,6 +1,6 @@
 "use strict";
 
-// Finds and makes the elements of the page.
+// Finds and makes the elements of a page, and copies text from it.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -38,4 +38,22 @@ function createOptions(rows) {
 function formatDuration(seconds) {
   if (seconds < 120) return `${seconds.toFixed(1)} s`;
   return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(2)} h`;
+}
+
+// Copy a text, and say so in a status element.
+async function copyText(text, status, copied) {
+  try {
+    await navigator.clipboard.writeText(text);
+    status.textContent = copied;
+  } catch {
+    // Without the clipboard interface, as in a page that was opened as a file.
+    const area = createElement("textarea", {});
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    status.textContent = done ? copied
+      : "This browser does not let a page copy: mark the lines and copy them by hand.";
+  }
 }

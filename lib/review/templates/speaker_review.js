@@ -278,22 +278,9 @@ function showLines() {
   byId("copied").textContent = "";
 }
 
-async function copyLines(lines, status) {
-  const copied = `Copied. Paste the lines at the end of ${data.overridesFile}. ${data.hint}`;
-  try {
-    await navigator.clipboard.writeText(lines);
-    status.textContent = copied;
-  } catch {
-    // Without the clipboard interface, as in a page that was opened as a file.
-    const area = createElement("textarea", {});
-    area.value = lines;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    status.textContent = done ? copied
-      : "This browser does not let a page copy: mark the lines and copy them by hand.";
-  }
+function copyLines(lines, status) {
+  return copyText(lines, status,
+    `Copied. Paste the lines at the end of ${data.overridesFile}. ${data.hint}`);
 }
 
 // ---------------------------------------------------------------- start
