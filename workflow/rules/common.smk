@@ -165,7 +165,27 @@ if workflow.is_main_process and not (
             handler.setFormatter(ShorteningFormatter(handler.formatter))
 
 
-# Held while the workflow computes, not in a dry run: profiles turn Snakemake's own lock off.
+def take_free_lock():
+    """Take the lock of a run in earlier results; if another has it, say so, as reading may go on."""
+    if not (RESULTS / "state").is_dir():
+        return None
+    try:
+        return take_lock(RESULTS / "state/run.lock", "running the workflow")
+    except LockedError as error:
+        logger.warning(str(error))
+    except OSError:
+        pass  # said at the start of the run
+    return None
+
+
+# Profiles turn Snakemake's own lock off. Taken before anything is planned: while another run works,
+# files come and go, and the plan would fail for reasons that nobody understands.
+RUN_LOCK = None
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    RUN_LOCK = take_free_lock()
+
+
+# Held while the workflow computes, not in a dry run.
 onstart:
     workflow.run_lock = begin_run()
 
@@ -187,7 +207,7 @@ def begin_run():
     """
     try:
         take_lock(RESULTS / "state/training.lock", "training").close()
-        lock = take_lock(RESULTS / "state/run.lock", "running the workflow")
+        lock = RUN_LOCK or take_lock(RESULTS / "state/run.lock", "running the workflow")
         remove_temporaries(RESULTS, below=True)
         save_corpus(CORPUS, RESULTS / "source")
     except LockedError as error:
