@@ -78,7 +78,7 @@ class EvaluationSettings:
     """Language of a recogniser that listens and chooses among 20 sentences; null listens to none.
 
     English is the only language that the one used here knows. Kept checkpoints are heard in any
-    language, by the alignment of other weights.
+    language, by the alignment of other weights; the recogniser's figures stand beside theirs.
     """
 
 

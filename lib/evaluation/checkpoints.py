@@ -23,16 +23,25 @@ from lib.base_model.record import BaseModel
 from lib.base_model.weights import DamagedCheckpointError, read_record
 from lib.evaluation.acoustics import QualityScore
 from lib.evaluation.comparison import Judge, measure_knowledge
-from lib.evaluation.composite import COLUMNS, CheckpointFigures, choose_best, summarise
+from lib.evaluation.composite import (
+    COLUMNS,
+    CheckpointFigures,
+    choose_best,
+    share_understood,
+    summarise,
+)
 from lib.evaluation.intelligibility import IntelligibilityTest
 from lib.evaluation.listener import AlignmentListener
 from lib.evaluation.quality import (
     Sentence,
     choose_sentences,
+    count_understood,
+    group_by_speaker,
     measure_by_speaker,
     read_texts,
     synthesize_sentences,
 )
+from lib.evaluation.recognition import Recogniser
 from lib.files import atomic_path, read_json, write_json
 from lib.synthesis.synthesizer import Synthesizer
 from lib.tables import read_vectors, write_table
@@ -98,6 +107,7 @@ def measure_checkpoints(
     centroids: Path,
     count: int,
     naturalness: bool,
+    recogniser: str | None,
     table: Path,
     choice: Path,
     speed: Path,
@@ -117,6 +127,9 @@ def measure_checkpoints(
         Sentences a speaker, fewer where there would be more than `MAX_SENTENCES`.
     naturalness
         Whether the learned quality score is measured.
+    recogniser
+        Language of a recogniser that hears the same sentences, so that it can be compared with
+        the listener: ``english``; None asks none. It has no part in the choice.
     table
         Table to write, one row for each.
     choice
@@ -140,6 +153,7 @@ def measure_checkpoints(
             for judge in judges
         },
         texts=read_texts(dataset),
+        recogniser=Recogniser() if recogniser else None,
         quality=QualityScore() if naturalness else None,
     )
     figures, factors = [context.measure(RECORDINGS, None, context.recorded)], []
@@ -178,6 +192,7 @@ class _Context:
     references: Mapping[str, np.ndarray]
     listeners: Mapping[str, AlignmentListener]
     texts: Sequence[str]
+    recogniser: Recogniser | None
     quality: QualityScore | None
 
     def measure(
@@ -189,6 +204,11 @@ class _Context:
         found = measure_by_speaker(
             self.sentences, speech, self.recorded, self.references, test, self.quality
         )
+        if self.recogniser:
+            other = IntelligibilityTest(self.recogniser, self.texts)
+            own = group_by_speaker(self.sentences).values()
+            heard = share_understood([count_understood(part, speech, other) for part in own])
+            more |= {f"recogniser_{name}": share for name, share in heard.items()}
         return summarise(what, epoch, list(found.values()), judge, **more)
 
 
@@ -247,9 +267,7 @@ def find_judges(
 
 def limit_sentences(sentences: Sequence[Sentence]) -> list[Sentence]:
     """Return at most `MAX_SENTENCES`, as many of every speaker; one of each is always kept."""
-    by_speaker: dict[str, list[Sentence]] = {}
-    for sentence in sentences:
-        by_speaker.setdefault(sentence.speaker, []).append(sentence)
+    by_speaker = group_by_speaker(sentences)
     share = max(1, MAX_SENTENCES // max(1, len(by_speaker)))
     return [sentence for own in by_speaker.values() for sentence in own[:share]]
 

@@ -1,7 +1,7 @@
 """The figures of a checkpoint as means over speakers, and the composite that chooses the best."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -18,6 +18,9 @@ class CheckpointFigures:
     """Share of sentences that the listener told from 19 others."""
     words: float | None
     """The same with 19 that differ in one word."""
+    recogniser_sentences: float | None
+    """As `sentences`, by the recogniser of one language (`evaluation.recogniser`)."""
+    recogniser_words: float | None
     own_similarity: float
     other_similarity: float | None
     distortion: float
@@ -45,16 +48,7 @@ def summarise(
         values = [value for q in found if (value := getattr(q, name)) is not None]
         return round(float(np.mean(values)), 4) if values else None
 
-    tested = [q for q in found if q.sentences_tested]
-    heard = {
-        name: round(
-            float(np.mean([getattr(q, f"{name}_understood") / q.sentences_tested for q in tested])),
-            4,
-        )
-        if tested
-        else None
-        for name in ("sentences", "words")
-    }
+    heard = share_understood([asdict(quality) for quality in found])
     values = {name: mean(name) for name in _AVERAGED}
     extra = {name: None for name in _MEASURED_ALONE} | {
         name: None if value is None else round(value, 4) for name, value in more.items()
@@ -63,6 +57,25 @@ def summarise(
     return CheckpointFigures(
         what=what, epoch=epoch, **heard, **values, **extra, composite=composite, judge=judge
     )
+
+
+def share_understood(counts: Sequence[Mapping[str, int | None]]) -> dict[str, float | None]:
+    """Return the shares of sentences and words that were understood, as means over the speakers.
+
+    Parameters
+    ----------
+    counts
+        Of every speaker, as from `lib.evaluation.quality.count_understood`.
+    """
+    tested = [found for found in counts if found["sentences_tested"]]
+    return {
+        name: round(
+            float(np.mean([f[f"{name}_understood"] / f["sentences_tested"] for f in tested])), 4
+        )
+        if tested
+        else None
+        for name in ("sentences", "words")
+    }
 
 
 _AVERAGED = (
@@ -74,7 +87,12 @@ _AVERAGED = (
     "length_ratio",
     "naturalness",
 )
-_MEASURED_ALONE = ("likelihood_train", "likelihood_validation")
+_MEASURED_ALONE = (
+    "recogniser_sentences",
+    "recogniser_words",
+    "likelihood_train",
+    "likelihood_validation",
+)
 _SOUND = ("own_similarity", "distortion", "naturalness")
 
 

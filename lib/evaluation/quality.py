@@ -147,16 +147,14 @@ def measure_by_speaker(
     score
         None measures no naturalness.
     """
-    by_speaker: dict[str, list[Sentence]] = {}
-    for sentence in sentences:
-        by_speaker.setdefault(sentence.speaker, []).append(sentence)
+    by_speaker = group_by_speaker(sentences)
     embeddings = embed_speakers(
         {speaker: [speech[s.clip] for s in own] for speaker, own in by_speaker.items()}
     )
     return {
         speaker: Quality(
             sentences=len(own),
-            **_measure_intelligibility(own, speech, test),
+            **count_understood(own, speech, test),
             **_measure_similarity(embeddings[speaker], speaker, references),
             **_measure_sound([(_read(speech[s.clip]), _read(recorded[s.clip])) for s in own]),
             naturalness=_measure_naturalness([_read(speech[s.clip]) for s in own], score),
@@ -177,9 +175,18 @@ def synthesize_sentences(
     return speech
 
 
-def _measure_intelligibility(
+def group_by_speaker(sentences: Sequence[Sentence]) -> dict[str, list[Sentence]]:
+    """Return the sentences of every speaker, in their order."""
+    by_speaker: dict[str, list[Sentence]] = {}
+    for sentence in sentences:
+        by_speaker.setdefault(sentence.speaker, []).append(sentence)
+    return by_speaker
+
+
+def count_understood(
     sentences: Sequence[Sentence], speech: Mapping[str, Path], test: IntelligibilityTest | None
 ) -> dict[str, int | None]:
+    """Count the sentences that were tested, and those of which sentence and word are understood."""
     if test is None:
         return {"sentences_tested": 0, "sentences_understood": None, "words_understood": None}
     tested = [

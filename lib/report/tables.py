@@ -84,6 +84,8 @@ def _number(value: float | None) -> str:
 _CHECKPOINT_COLUMNS = (
     ("sentences", "sentences", "{:.0%}"),
     ("words", "words", "{:.0%}"),
+    ("sentences, recogniser", "recogniser_sentences", "{:.0%}"),
+    ("words, recogniser", "recogniser_words", "{:.0%}"),
     ("own similarity", "own_similarity", "{:.2f}"),
     ("other similarity", "other_similarity", "{:.2f}"),
     ("distortion", "distortion", "{:.1f} dB"),
@@ -103,19 +105,19 @@ def list_checkpoint_rows(table: Path | None) -> tuple[list[str], list[list[str]]
     Returns
     -------
     tuple
-        Columns, rows, what is said where there are none, and the file that has more.
+        Columns, rows, what is said where there are none, and the file that has more. A column of
+        what was not measured is left out.
     """
-    columns = ["what", *(heading for heading, _, _ in _CHECKPOINT_COLUMNS), "heard by"]
+    found = read_table(table) if table else []
+    shown = [column for column in _CHECKPOINT_COLUMNS if any(row[column[1]] for row in found)]
+    columns = ["what", *(heading for heading, _, _ in shown), "heard by"]
     rows = [
         [
             row["what"],
-            *(
-                shape.format(float(row[name])) if row[name] else ""
-                for _, name, shape in _CHECKPOINT_COLUMNS
-            ),
+            *(shape.format(float(row[name])) if row[name] else "" for _, name, shape in shown),
             row["judge"],
         ]
-        for row in (read_table(table) if table else [])
+        for row in found
     ]
     return columns, rows, "No checkpoint was measured.", "quality/checkpoints.tsv"
 

@@ -14,7 +14,13 @@ from lib.evaluation.checkpoints import (
     list_checkpoints,
     measure_checkpoints,
 )
-from lib.evaluation.composite import CheckpointFigures, choose_best, compose, summarise
+from lib.evaluation.composite import (
+    CheckpointFigures,
+    choose_best,
+    compose,
+    share_understood,
+    summarise,
+)
 from lib.evaluation.quality import Quality, Sentence, choose_sentences
 from lib.files import read_json, write_json
 from lib.tables import read_table
@@ -61,6 +67,21 @@ def test_every_speaker_counts_the_same():
     assert found.composite == compose(0.5, 0.25, 0.6, 5.0, 3.0)
 
 
+def test_a_recogniser_stands_beside_the_listener_and_has_no_part_in_the_choice():
+    counts = [
+        {"sentences_tested": 4, "sentences_understood": 1, "words_understood": 4},
+        {"sentences_tested": 2, "sentences_understood": 1, "words_understood": 0},
+        {"sentences_tested": 0, "sentences_understood": None, "words_understood": None},
+    ]
+    shares = share_understood(counts)
+    assert shares == {"sentences": 0.375, "words": 0.5}
+    assert share_understood(counts[2:]) == {"sentences": None, "words": None}
+    without = summarise("epoch 3", 3, [QUALITY], "base model")
+    found = summarise("epoch 3", 3, [QUALITY], "base model", recogniser_sentences=0.375)
+    assert (found.recogniser_sentences, found.recogniser_words) == (0.375, None)
+    assert found.composite == without.composite
+
+
 def figures(epoch: int | None, composite: float | None) -> CheckpointFigures:
     row = summarise(f"epoch {epoch}", epoch, [QUALITY], "")
     return dataclasses.replace(row, composite=composite)
@@ -97,6 +118,20 @@ def test_kept_checkpoints_are_listed_once_an_epoch_without_damaged_ones(undistur
     ]
 
 
+class Believer:
+    """A recogniser that believes to hear the spoken sentence in the recordings alone."""
+
+    def normalise(self, text):
+        return text
+
+    def knows(self, word):
+        return True
+
+    def choose(self, samples, candidates, speaker=None):
+        # Speech has whole frames of 256 samples, of which a second has none.
+        return 0 if len(samples) == 16_000 else 1
+
+
 @pytest.fixture(scope="module")
 def measured(undisturbed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
@@ -110,6 +145,10 @@ def measured(undisturbed, tmp_path_factory):
     vectors = {f"spk{n:03d}": [1.0 * (n == i) for i in range(256)] for n in range(2)}
     table = pa.table({"speaker_id": list(vectors), "vector": list(vectors.values())})
     pq.write_table(table, folder / "centroids.parquet")
+    patch = pytest.MonkeyPatch()
+    patch.setattr("lib.evaluation.checkpoints.Recogniser", Believer)
+    patch.setattr("lib.evaluation.intelligibility.CANDIDATES", 2)
+    patch.setattr("lib.evaluation.intelligibility._SHORT", 0)
     measure_checkpoints(
         undisturbed.summary,
         undisturbed.base_model,
@@ -118,10 +157,12 @@ def measured(undisturbed, tmp_path_factory):
         folder / "centroids.parquet",
         1,
         False,
+        "english",
         folder / "checkpoints.tsv",
         folder / "choice.json",
         folder / "speed.tsv",
     )
+    patch.undo()
     return folder
 
 
@@ -137,6 +178,9 @@ def test_recordings_base_and_checkpoints_are_measured(measured):
         assert np.isfinite(float(rows[name]["likelihood_validation"]))
         # Nobody knows the language of humming.
         assert rows[name]["sentences"] == rows[name]["judge"] == ""
+        assert float(rows[name]["recogniser_sentences"]) == 0
+    for name in ("recogniser_sentences", "recogniser_words"):
+        assert float(rows["recordings"][name]) == 1
 
 
 def test_the_choice_becomes_the_voice(measured, undisturbed, tmp_path):

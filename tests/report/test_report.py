@@ -334,6 +334,14 @@ def test_kept_checkpoints_are_shown(run):
     words = write(run, figures=False)[1].words()
     assert "recordings 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21" in words
     assert "epoch 25 100% 78% 0.91 0.63 5.4 dB 0.98 1.07 3.21 -0.700" in words
+    # A column that nobody measured is left out, and comes with the first that is.
+    assert "sentences, recogniser" not in words and "likelihood, held out" not in words
+    rows.append(
+        summarise("epoch 50", 50, [quality], "", recogniser_sentences=0.5, recogniser_words=0.25)
+    )
+    write_table(run.folder / MORE["checkpoints"], COLUMNS, (vars(row).values() for row in rows))
+    words = write(run, figures=False)[1].words()
+    assert "sentences, recogniser words, recogniser" in words and "100% 78% 50% 25% 0.91" in words
 
 
 def test_slipped_rows_are_told_at_the_top(run):

@@ -14,6 +14,7 @@ measure_checkpoints(
     centroids=Path(snakemake.input.centroids),
     count=snakemake.params.evaluation["clips"],
     naturalness=snakemake.params.evaluation["naturalness"],
+    recogniser=snakemake.params.evaluation["recogniser"],
     table=Path(snakemake.output.table),
     choice=Path(snakemake.output.choice),
     speed=Path(snakemake.params.speed),
