@@ -197,6 +197,7 @@ def main() -> None:
             recogniser=None,
             table=folder / "table.tsv",
             choice=folder / "choice.json",
+            letters=folder / "letters.tsv",
             speed=folder / "speed.tsv",
             threads=arguments.threads,
         )

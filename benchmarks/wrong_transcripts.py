@@ -189,7 +189,7 @@ def main() -> None:
         write_datasets(arguments.results, work, arguments.longest, arguments.share, arguments.seed)
     labels = read_json(work / "labels.json")
     clips = read_clips(work / "all", base_model)
-    seconds = sum(len(clip.samples) for clip in clips) / 16_000
+    seconds = sum(len(clip.audio) for clip in clips) / 16_000
     sys.stdout.write(
         f"{len(clips)} clips, {seconds / 60:.0f} minutes; "
         f"{', '.join(f'{n} {kind}' for kind, n in sorted(Counter(labels.values()).items()))}\n\n"

@@ -10,7 +10,7 @@ is a good one (Nemhauser, Wolsey and Fisher 1978).
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Unit = tuple[str, str]
@@ -49,6 +49,7 @@ def choose_prompts(
     candidates: Mapping[str, str],
     count: int,
     new_letters: Mapping[str, str] | None = None,
+    badly_spoken: Collection[str] = (),
 ) -> list[Prompt]:
     """Choose the sentences that help most, the first of which helps most of all.
 
@@ -63,12 +64,16 @@ def choose_prompts(
         Most sentences to choose.
     new_letters
         Letters, by key, that the voice does not know and the text as it is written lacks.
+    badly_spoken
+        Letters that the voice has not learnt from its recordings: as if there were none of them.
     """
     known: Counter[Unit] = Counter()
     spoken = set()
     for text in recorded:
         known.update(count_units(text))
         spoken.add(text)
+    for letter in badly_spoken:
+        known["letter", letter] = 0
     units = {}
     for key, text in candidates.items():
         if text.strip() and text not in spoken:

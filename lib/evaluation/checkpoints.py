@@ -10,13 +10,14 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import VitsTokenizer
 
+from lib.audio.wav import read_wav
 from lib.base_model.clips import load_clips
 from lib.base_model.export import export_checkpoint
 from lib.base_model.record import BaseModel
@@ -31,7 +32,7 @@ from lib.evaluation.composite import (
     summarise,
 )
 from lib.evaluation.intelligibility import IntelligibilityTest
-from lib.evaluation.listener import AlignmentListener
+from lib.evaluation.listener import LETTER_COLUMNS, AlignmentListener, LetterRating
 from lib.evaluation.quality import (
     Sentence,
     choose_sentences,
@@ -110,6 +111,7 @@ def measure_checkpoints(
     recogniser: str | None,
     table: Path,
     choice: Path,
+    letters: Path,
     speed: Path,
     threads: int = 1,
 ) -> None:
@@ -134,6 +136,8 @@ def measure_checkpoints(
         Table to write, one row for each.
     choice
         JSON file to write: ``checkpoint``, a path relative to the summary, ``epoch``, ``reason``.
+    letters
+        Table to write: how well the chosen checkpoint speaks each letter, the worst first.
     speed
         Table to write: seconds of computing for a second of speech, which differ between runs.
     """
@@ -157,6 +161,7 @@ def measure_checkpoints(
         quality=QualityScore() if naturalness else None,
     )
     figures, factors = [context.measure(RECORDINGS, None, context.recorded)], []
+    ratings: dict[int, list[LetterRating]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for what, checkpoint in ((BASE, None), *((found.name, found) for found in kept)):
             folder = Path(scratch) / what.replace(" ", "_")
@@ -165,6 +170,8 @@ def measure_checkpoints(
                 model = folder / "model"
                 export_checkpoint(checkpoint.folder, base_model, model, "und")
             measured, factor = _speak_and_measure(context, what, checkpoint, model, folder, heard)
+            if checkpoint:
+                ratings[checkpoint.epoch] = context.rate_letters(what, folder)
             figures.append(measured)
             factors.append((what, factor))
             logger.info("%s: %s", what, _say(figures[-1]))
@@ -173,6 +180,8 @@ def measure_checkpoints(
     speed.parent.mkdir(parents=True, exist_ok=True)
     write_table(speed, ("what", "real_time_factor"), factors)
     chosen, reason = choose_best(figures)
+    rows = map(astuple, ratings.get(chosen, []))
+    write_table(letters, LETTER_COLUMNS, rows)
     by_epoch = {found.epoch: found.folder for found in kept}
     with atomic_path(choice) as temporary:
         home = training.absolute().parent
@@ -199,7 +208,7 @@ class _Context:
         self, what: str, epoch: int | None, speech: Mapping[str, Path], **more: float | None
     ) -> CheckpointFigures:
         """Measure speech by all speakers; whoever speaks is never the judge of it."""
-        judge = next((name for name in self.listeners if name != what), "")
+        judge = self._find_judge(what)
         test = IntelligibilityTest(self.listeners[judge], self.texts) if judge else None
         found = measure_by_speaker(
             self.sentences, speech, self.recorded, self.references, test, self.quality
@@ -210,6 +219,19 @@ class _Context:
             heard = share_understood([count_understood(part, speech, other) for part in own])
             more |= {f"recogniser_{name}": share for name, share in heard.items()}
         return summarise(what, epoch, list(found.values()), judge, **more)
+
+    def _find_judge(self, what: str) -> str:
+        """Return the name of who listens; empty if there is nobody else than the speaker."""
+        return next((name for name in self.listeners if name != what), "")
+
+    def rate_letters(self, what: str, folder: Path) -> list[LetterRating]:
+        """Rate the letters that were spoken, against the recordings; none without a listener."""
+        judge = self._find_judge(what)
+        spoken = (
+            (s.text, s.speaker, read_wav(folder / f"{s.clip}.wav"), read_wav(self.recorded[s.clip]))
+            for s in self.sentences
+        )
+        return self.listeners[judge].rate_letters(spoken) if judge else []
 
 
 def _speak_and_measure(

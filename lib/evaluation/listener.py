@@ -4,8 +4,10 @@ It is a VITS that knows the language (`lib.evaluation.comparison`), and never th
 listens to, which would understand its own faults.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,23 @@ from lib.evaluation.comparison import Judge
 from lib.evaluation.times import find_words
 from lib.text.frontend import TextFrontend
 from lib.vits.clips import TrainingClip
+
+LETTER_COLUMNS = ("letter", "times", "difference", "deviations")
+FEWEST_TIMES = 8
+"""A letter that was spoken less often is not rated: chance would decide."""
+
+
+@dataclass(frozen=True)
+class LetterRating:
+    """How much worse a letter is explained in the voice's speech than in the recordings."""
+
+    letter: str
+    times: int
+    difference: float
+    """Mean likelihood in the recordings less that in the speech, less the mean of all letters, in
+    nats."""
+    deviations: float
+    """That in standard deviations of the mean."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +101,61 @@ class AlignmentListener:
         likelihoods = [score.likelihood for score in self.judge.score(latents, ids)]
         best = int(np.argmax(likelihoods))
         return best if likelihoods[best] >= self.floor else None
+
+    def rate_letters(
+        self, spoken: Iterable[tuple[str, str, np.ndarray, np.ndarray]]
+    ) -> list[LetterRating]:
+        """Rate the letters of sentences that a voice has spoken, the worst first.
+
+        Speech and recording have the same letters in the same places: what makes a letter unlikely
+        in both is in the letter or the text, the difference is the voice's.
+
+        Parameters
+        ----------
+        spoken
+            Text, speaker, speech and recording of each sentence; ``(samples,)`` int16 at 16 kHz.
+        """
+        found: dict[str, list[float]] = defaultdict(list)
+        for text, speaker, speech, recording in spoken:
+            written = self.normalise(text)
+            of_speech, of_recording = (
+                self._explain_letters(written, speaker, samples) for samples in (speech, recording)
+            )
+            for letter, one, other in zip(
+                self._letters(written), of_recording, of_speech, strict=False
+            ):
+                found[letter].append(one - other)
+        usual = np.mean([value for own in found.values() for value in own]) if found else 0.0
+        ratings = []
+        for letter, own in found.items():
+            if len(own) >= FEWEST_TIMES and letter.strip():
+                excess, deviation = float(np.mean(own) - usual), float(np.std(own, ddof=1))
+                unsure = max(deviation / len(own) ** 0.5, 1e-9)
+                rating = LetterRating(letter, len(own), round(excess, 4), round(excess / unsure, 2))
+                ratings.append(rating)
+        return sorted(ratings, key=lambda row: (-row.deviations, row.letter))
+
+    def _letters(self, written: str) -> list[str]:
+        """Return the character of every token that is no blank."""
+        letters = {number: letter for letter, number in self.judge.tokenizer.get_vocab().items()}
+        tokens = self._encode(written)
+        return [letters[number] for number in (tokens[1::2] if self._has_blanks else tokens)]
+
+    @property
+    def _has_blanks(self) -> bool:
+        """Whether a blank is before every letter, and after the last."""
+        return self.judge.tokenizer.add_blank
+
+    def _encode(self, written: str) -> list[int]:
+        return self.judge.tokenizer(written).input_ids
+
+    def _explain_letters(self, written: str, speaker: str, samples: np.ndarray) -> list[float]:
+        """Return the mean likelihood of the frames of every letter and of the blank before it.
+
+        It is empty where the speech is too short for the text.
+        """
+        latents = self.judge.encode(samples, self.speakers.get(speaker, 0))
+        (score,) = self.judge.score(latents, [self._encode(written)])
+        ends = np.cumsum(score.durations)[1::2] if self._has_blanks else np.cumsum(score.durations)
+        bounds = pairwise([0, *ends])
+        return [float(score.frame_likelihoods[begin:end].mean()) for begin, end in bounds]

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 _TEMPLATE = Path(__file__).with_name("templates") / "prompts.html"
 _SHOWN = 6
 """Rare units that are named beside a sentence."""
+_BAD = 3.0
+"""Standard deviations of its mean from which a letter is badly spoken: chance does so to one in
+seven hundred."""
 
 
 def write_prompts(
@@ -24,10 +27,12 @@ def write_prompts(
 ) -> None:
     """Write ``prompts.html``, to print and to read from, and ``prompts.csv``.
 
+    Letters that the voice speaks badly are wanted as if they had never been recorded.
+
     Parameters
     ----------
     results
-        Output folder of a run, with manifest.tsv and text/.
+        Output folder of a run, with manifest.tsv and text/; quality/letters.tsv after a training.
     sentences
         A text file with a sentence in each line; or a table, like that of the recordings, whose
         rows without a recording can be recorded.
@@ -57,7 +62,8 @@ def write_prompts(
         if lost:
             # A letter that no recording has is learnt only if it is recorded.
             unknown[key] = "".join(sorted(set(lost)))
-    prompts = choose_prompts(recorded, written, count, unknown)
+    badly_spoken = find_badly_spoken(results / "quality/letters.tsv")
+    prompts = choose_prompts(recorded, written, count, unknown, badly_spoken)
     if not prompts:
         raise ValueError(
             f"{sentences}: nothing is left to record of its {len(given)} sentences; expected "
@@ -79,6 +85,7 @@ def write_prompts(
         "rows": rows,
         "rare": rare,
         "limit": RARE,
+        "badly_spoken": badly_spoken,
         "recorded": len(recorded),
         "given": len(given),
     }
@@ -89,6 +96,18 @@ def write_prompts(
             table.writeheader()
             table.writerows(rows)
     logger.info("%d of %d sentences: %s", len(rows), len(given), output / "prompts.html")
+
+
+def find_badly_spoken(ratings: Path) -> list[str]:
+    """Return the letters that a voice speaks worse than the others, beyond what chance does.
+
+    Parameters
+    ----------
+    ratings
+        Table of rule measure_checkpoints; without it none are known.
+    """
+    rows = read_table(ratings) if ratings.is_file() else []
+    return [row["letter"] for row in rows if float(row["deviations"]) >= _BAD]
 
 
 def read_sentences(path: Path) -> dict[str, str]:

@@ -160,6 +160,7 @@ def measured(undisturbed, tmp_path_factory):
         "english",
         folder / "checkpoints.tsv",
         folder / "choice.json",
+        folder / "letters.tsv",
         folder / "speed.tsv",
     )
     patch.undo()

@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from lib.evaluation.listener import LETTER_COLUMNS
 from lib.files import write_json
 from lib.review.__main__ import main
 from lib.review.prompts import read_sentences
@@ -42,6 +43,34 @@ def test_a_text_file_becomes_a_list_to_print(results, tmp_path):
     page = (tmp_path / "p/prompts.html").read_text("utf-8")
     assert "Xylo ŧ xylo" in page
     assert "<b>" not in page
+
+
+def test_letters_that_are_badly_spoken_come_first(results, tmp_path):
+    rows = [("a", "accepted", "bad dad ox " * 20)]
+    write_table(results / "manifest.tsv", ("clip", "status", "text"), rows)
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("bad dad bad dad\nox\n", "utf-8")
+    line = [
+        "prompts",
+        str(results),
+        str(sentences),
+        "--count",
+        "3",
+        "--output",
+        str(tmp_path / "p"),
+    ]
+    main(line)
+    before = [row["text"] for row in read_rows(tmp_path / "p")]
+    assert before == ["bad dad bad dad", "ox"]
+    assert "Badly spoken" not in (tmp_path / "p/prompts.html").read_text("utf-8")
+    (results / "quality").mkdir()
+    ratings = [("x", 12, 0.3, 3.4), ("b", 9, 0.1, 2.9)]
+    write_table(results / "quality/letters.tsv", LETTER_COLUMNS, ratings)
+    main(line)
+    first = read_rows(tmp_path / "p")[0]
+    assert first["text"] == "ox" and first["brings"] == "x"
+    page = " ".join((tmp_path / "p/prompts.html").read_text("utf-8").split())
+    assert "so that they come first: x." in page
 
 
 def test_a_table_gives_its_rows_without_a_recording(results, tmp_path):

@@ -4,6 +4,7 @@ REQUIRES  <results>/model, <results>/base_model, <results>/dataset,
           <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
 PRODUCES  <results>/quality/{what}.json for the recordings, before and after the training
           <results>/quality/checkpoints.tsv, choice.json: every kept checkpoint, and the best
+          <results>/quality/letters.tsv: how well the best speaks each letter
           and, undeclared, <results>/logs/real_time_factor.tsv: how fast each speaks
           <results>/times/ with the places of words and letters, on demand
 """
@@ -44,6 +45,7 @@ rule measure_checkpoints:
     output:
         table="<results>/quality/checkpoints.tsv",
         choice="<results>/quality/choice.json",
+        letters="<results>/quality/letters.tsv",
     log:
         "<logs>/measure_checkpoints.log",
     benchmark:

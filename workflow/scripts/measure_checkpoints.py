@@ -17,6 +17,7 @@ measure_checkpoints(
     recogniser=snakemake.params.evaluation["recogniser"],
     table=Path(snakemake.output.table),
     choice=Path(snakemake.output.choice),
+    letters=Path(snakemake.output.letters),
     speed=Path(snakemake.params.speed),
     threads=snakemake.threads,
 )
