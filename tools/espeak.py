@@ -11,6 +11,9 @@ import numpy as np
 _RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: samples come to the callback
 _UTF8 = 1
 _WORD = 1
+_PHONEME = 7
+_PAUSES = (b"_:", b"_")  # names of the phonemes that are silence
+_PHONEME_EVENTS = 1
 _END_OF_LIST = 0
 _RATE, _PITCH, _RANGE = 1, 3, 4
 
@@ -44,10 +47,11 @@ class Espeak:
         if name is None:
             raise OSError("libespeak-ng is not installed: apt install espeak-ng")
         self._library = ctypes.CDLL(name)
-        self.sample_rate = self._library.espeak_Initialize(_RETRIEVAL, 0, None, 0)
+        self.sample_rate = self._library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
         """Hz."""
         self._samples: list[np.ndarray] = []
         self._starts: dict[int, int] = {}
+        self._pauses: list[int] = []
         # Kept, or it would be collected while C still calls it.
         self._callback = _CALLBACK(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -75,7 +79,7 @@ class Espeak:
             ``(samples,)`` int16, and the second at which each word starts, by the position of its
             first character in the text.
         """
-        self._samples, self._starts = [], {}
+        self._samples, self._starts, self._pauses = [], {}, []
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}; `espeak-ng --voices` lists them")
         for parameter, value in ((_RATE, speed), (_PITCH, pitch), (_RANGE, pitch_range)):
@@ -86,6 +90,20 @@ class Espeak:
         starts = {place: sample / self.sample_rate for place, sample in self._starts.items()}
         return np.concatenate(self._samples), starts
 
+    def find_ends(self) -> dict[int, float]:
+        """Return the second at which each word of the last text ends, by its position.
+
+        It ends where the next word or a pause begins; the last word of a text where its pause does.
+        """
+        starts = sorted(self._starts.items(), key=lambda pair: pair[1])
+        bounds = sorted([*self._starts.values(), *self._pauses])
+        ends = {}
+        for place, sample in starts:
+            later = next((bound for bound in bounds if bound > sample), None)
+            if later is not None:
+                ends[place] = later / self.sample_rate
+        return ends
+
     def _receive(self, wave, count: int, events) -> int:
         if wave and count:
             self._samples.append(np.ctypeslib.as_array(wave, (count,)).copy())
@@ -94,5 +112,7 @@ class Espeak:
             event = events[number]
             if event.type == _WORD:
                 self._starts[event.text_position - 1] = event.sample
+            elif event.type == _PHONEME and event.id in _PAUSES:
+                self._pauses.append(event.sample)
             number += 1
         return 0

@@ -60,21 +60,21 @@ def write_times(
     with atomic_directory(output) as directory:
         for split in _SPLITS:
             clips = load_clips(dataset / split, tokenizer, rows)
-            for name, times in _align(voice, characters, clips):
+            for name, times in locate_clips(voice, characters, clips):
                 write_formats(times, directory / "clips" / name)
                 written += 1
         if samples:
             spoken = _read_samples(samples, TextFrontend.read(model), tokenizer, rows)
-            for name, times in _align(voice, characters, spoken):
+            for name, times in locate_clips(voice, characters, spoken):
                 write_formats(times, directory / "samples" / name)
                 written += 1
     logger.info("Times of %d recordings and sentences", written)
 
 
-def _align(
+def locate_clips(
     model: VitsModel, characters: CharacterTokenizer, clips: Sequence[TrainingClip]
 ) -> Iterator[tuple[str, Times]]:
-    """Yield the ids of clips and their times."""
+    """Yield the ids of clips, and the times of their words and letters; one too short has none."""
     scores = score_clips(model, clips, Spectrogram())
     for clip, score in zip(clips, scores, strict=True):
         if not len(score.durations):
