@@ -29,7 +29,8 @@ class Strengths:
     mean
         ``(items,) float64``, in natural logarithms of odds; their sum is 0.
     deviation
-        ``(items,) float64``, standard deviation of each.
+        ``(items,) float64``, standard deviation of each from the mean of all, which votes say
+        nothing of.
     probability_best
         ``(items,) float64``, how likely each is the strongest; their sum is 1.
     """
@@ -70,8 +71,9 @@ def fit_strengths(wins: np.ndarray) -> Strengths:
     covariance = np.linalg.inv(precision)
     draws = np.random.default_rng(_SEED).standard_normal((_DRAWS, items))
     strongest = (mean + draws @ np.linalg.cholesky(covariance).T).argmax(axis=1)
+    centre = np.eye(items) - 1 / items
     return Strengths(
         mean,
-        np.sqrt(np.diag(covariance)),
+        np.sqrt(np.diag(centre @ covariance @ centre)),
         np.bincount(strongest, minlength=items) / _DRAWS,
     )

@@ -49,7 +49,8 @@ def test_three_items_are_as_a_sum_over_a_grid_says():
     weight /= weight.sum()
     found = fit_strengths(wins)
     mean = (grid * weight).sum(axis=(1, 2, 3))
-    deviation = np.sqrt((grid**2 * weight).sum(axis=(1, 2, 3)) - mean**2)
+    centred = grid - grid.mean(axis=0)
+    deviation = np.sqrt((centred**2 * weight).sum(axis=(1, 2, 3)) - mean**2)
     strongest = grid == grid.max(axis=0)
     strongest = strongest / strongest.sum(axis=0)
     best = [(weight * strongest[i]).sum() for i in range(3)]
@@ -61,7 +62,7 @@ def test_three_items_are_as_a_sum_over_a_grid_says():
 def test_without_votes_nothing_is_known():
     found = fit_strengths(np.zeros((4, 4)))
     assert found.mean.tolist() == [0, 0, 0, 0]
-    assert found.deviation == pytest.approx([PRIOR_DEVIATION] * 4)
+    assert found.deviation == pytest.approx([PRIOR_DEVIATION * 0.75**0.5] * 4)
     assert found.probability_best == pytest.approx([0.25] * 4, abs=0.02)
 
 
