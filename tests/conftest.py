@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
-# Rooms whose tests take long: they begin, so that processes side by side end together.
-LONG = ("tests/workflow", "tests/training")
+# Tests that take long: they begin, so that processes side by side end together.
+LONG = ("tests/tools/test_kill.py", "tests/workflow", "tests/training")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
