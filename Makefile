@@ -24,8 +24,8 @@ found = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 finished = $(found) && { test -e "$$output/$(1)" || \
 	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
-.PHONY: help config setup setup-quality demo say talk run dry-run bundle receive test lint bench report \
-	tensorboard clean
+.PHONY: help config setup setup-quality setup-cluster demo say talk run dry-run bundle receive test \
+	lint bench report tensorboard clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ setup:  ## make or repair the environment .venv
 
 setup-quality: setup  ## install what evaluation.naturalness needs
 	@$(BIN)/python -m pip install --quiet --no-deps -r envs/quality.txt
+
+setup-cluster: setup  ## install the executor that profiles/slurm needs
+	@$(BIN)/python -m pip install --quiet --no-deps -r envs/cluster.txt
 
 demo: setup  ## run everything on the embedded demo corpus and base model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)

@@ -34,7 +34,7 @@ def test_skipped_tests_are_named_with_their_reasons(tmp_path):
 
 def test_the_automatic_run_installs_the_programs_that_tests_look_for():
     script = (ROOT / ".ci/run").read_text("utf-8")
-    assert "for program in chromium espeak-ng rsync" in script
+    assert "for program in chromium espeak-ng rsync munged slurmctld slurmd sbatch" in script
     assert script.rstrip().endswith("make test")
     assert subprocess.run(["bash", "-n", ROOT / ".ci/run"]).returncode == 0
 

@@ -165,6 +165,15 @@ def make_project(folder: Path) -> Project:
     return Project(folder)
 
 
+def note_starts(project: Project) -> Path:
+    """Let every Snakemake that reads the Snakefile add its command to the file that is returned."""
+    starts = project.folder / "starts.txt"
+    with (project.folder / "Snakefile").open("a") as snakefile:
+        snakefile.write(f"\n\nwith open({str(starts)!r}, 'a') as starts:\n")
+        snakefile.write("    starts.write(' '.join(sys.argv) + '\\n')\n")
+    return starts
+
+
 @pytest.fixture
 def empty_project(tmp_path) -> Project:
     """The workflow's files and an empty data/."""
