@@ -1,7 +1,11 @@
 """Mel-cepstral distortion against values computed by hand."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,3 +72,26 @@ def test_the_pitch_of_a_buzz_is_its_fundamental():
 def test_noise_and_what_is_too_short_have_no_pitch():
     assert measure_pitch(np.zeros(100)) is None
     assert measure_pitch(np.random.default_rng(0).normal(size=3000)) is None
+
+
+def test_the_learned_score_hears_the_beginning_and_needs_no_torchaudio(monkeypatch):
+    """Stands in for the package, which is no part of this environment."""
+
+    class Model(torch.nn.Module):
+        def forward(self, batch):
+            assert not self.training and not torch.is_grad_enabled()
+            return batch.abs().sum(dim=1) + batch.shape[1]
+
+    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    package = types.ModuleType("distillmos")
+    package.ConvTransformerSQAModel = Model
+    monkeypatch.setattr(
+        acoustics.importlib,
+        "import_module",
+        lambda name: package if "torchaudio" in sys.modules and name == "distillmos" else None,
+    )
+    score = acoustics.QualityScore()
+    assert "torchaudio" not in sys.modules
+    assert score.measure(np.full(1_000, 0.5)) == 1_500
+    # 7.68 s are heard.
+    assert score.measure(np.concatenate([np.zeros(122_880), np.ones(9)])) == 122_880

@@ -258,3 +258,24 @@ def test_a_sample_rate_that_the_base_does_not_have(empty_project):
     add_clips(empty_project, GOOD[:2])
     said = refused(empty_project, audio={"sample_rate": 22_050})
     assert "audio.sample_rate is 22050 Hz, but the base 'tiny' speaks at 16000 Hz" in said
+
+
+def test_a_score_whose_package_is_missing_is_refused_before_any_work(
+    empty_project, tmp_path, monkeypatch
+):
+    add_clips(empty_project, GOOD)
+    block = tmp_path / "block"
+    block.mkdir()
+    (block / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        "def find_spec(name, package=None):\n"
+        "    return None if name == 'distillmos' else real(name, package)\n"
+        "importlib.util.find_spec = find_spec\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(block))
+    assert empty_project.run("--dry-run").returncode == 0
+    empty_project.configure(evaluation={"clips": 2, "naturalness": True})
+    refused = empty_project.run("--dry-run", check=False)
+    assert refused.returncode
+    assert "distillmos is not installed; run make setup-quality" in refused.output
