@@ -56,13 +56,13 @@ def fit_strengths(wins: np.ndarray) -> Strengths:
     """
     items = len(wins)
     counts = wins + wins.T
-    mean, precision = np.zeros(items), np.eye(items) / PRIOR_DEVIATION**2
+    mean, prior = np.zeros(items), np.eye(items) / PRIOR_DEVIATION**2
     # Newton's method; the logarithm of the posterior is strictly concave.
     for _ in range(_STEPS):
         chance = 1 / (1 + np.exp(mean[None, :] - mean[:, None]))
-        gradient = (wins - counts * chance).sum(axis=1) - mean / PRIOR_DEVIATION**2
+        gradient = (wins - counts * chance).sum(axis=1) - prior @ mean
         weights = counts * chance * (1 - chance)
-        precision = np.diag(weights.sum(axis=1)) - weights + np.eye(items) / PRIOR_DEVIATION**2
+        precision = np.diag(weights.sum(axis=1)) - weights + prior
         step = np.linalg.solve(precision, gradient)
         # Full steps can leap over the mode where all votes are for one.
         mean = mean + step / max(1.0, np.abs(step).max())

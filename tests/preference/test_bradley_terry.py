@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from lib.preference.bradley_terry import PRIOR_DEVIATION, fit_strengths
+from lib.preference import bradley_terry
+from lib.preference.bradley_terry import fit_strengths
+
+PRIOR_DEVIATION = 0.8
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _another_prior():
+    """One would not show whether it is squared, or divided by."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(bradley_terry, "PRIOR_DEVIATION", PRIOR_DEVIATION)
+    yield
+    patch.undo()
 
 
 def matrix(items: int, **wins: float) -> np.ndarray:
