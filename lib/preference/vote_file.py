@@ -6,7 +6,8 @@
 
 A checkpoint is named by its epoch and by a digest of its weights, so that a vote counts for the
 weights that were heard and for no others. What is pasted at the end is added: the header may be
-repeated, and of two votes of one listener on the same pair and clip the later one counts.
+repeated, and of two votes of one listener on the same pair and clip the later one counts. A
+spreadsheet may have saved the file.
 """
 
 import csv
@@ -97,7 +98,7 @@ def read_votes(path: Path | None) -> list[Vote]:
 def _parse(lines: Iterable[str], path: Path) -> Iterable[Vote]:
     # A quotation mark that is never closed would take all further lines for one cell.
     for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True), [])]
+        cells = _split(line)
         if not any(cells) or [cell.lower() for cell in cells] == list(COLUMNS):
             continue
         fault = _find_fault(cells)
@@ -107,6 +108,19 @@ def _parse(lines: Iterable[str], path: Path) -> Iterable[Vote]:
                 f"{','.join(COLUMNS)}, as the page of the preference test writes it: {line[:120]!r}"
             )
         yield Vote(*cells)
+
+
+def _split(line: str) -> list[str]:
+    """Return the cells of a line; spreadsheets write semicolons or tabs, and empty cells after."""
+    splits = []
+    for delimiter in (",", ";", "\t"):
+        reader = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+        cells = [cell.strip() for cell in next(reader, [])]
+        while cells and not cells[-1]:
+            cells.pop()
+        splits.append(cells)
+    fitting = [cells for cells in splits if len(cells) in (0, len(COLUMNS))]
+    return [*fitting, splits[0]][0]
 
 
 def _find_fault(cells: list[str]) -> str:

@@ -31,6 +31,18 @@ def test_votes_are_read_as_several_people_paste_them(tmp_path):
     assert (other.listener, other.winner, other.pair) == ("Bola, the second", None, ("e1", "e2"))
 
 
+def test_a_spreadsheet_may_have_saved_them(tmp_path):
+    path = write(
+        tmp_path, HEADER.replace(",", ";"), "x;c1;e1;e2;a", "y\tc1\te1\te2\tb", "x,c2,e1,e2,b,,"
+    )
+    assert [(vote.listener, vote.clip, vote.winner) for vote in read_votes(path)] == [
+        ("x", "c1", "e1"),
+        ("y", "c1", "e2"),
+        ("x", "c2", "e2"),
+    ]
+    assert read_votes(write(tmp_path, ",,,,", ";;", " ")) == []
+
+
 def test_the_later_vote_of_a_listener_on_a_pair_counts(tmp_path):
     path = write(tmp_path, "x,c1,e1,e2,a", "y,c1,e1,e2,b", "x,c2,e1,e2,b", "x,c1,e2,e1,a")
     found = {(vote.listener, vote.clip): vote.winner for vote in read_votes(path)}
