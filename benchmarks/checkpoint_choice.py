@@ -3,7 +3,7 @@
 python -m benchmarks.checkpoint_choice RESULTS --work FOLDER [--epochs 40]
 
 RESULTS is the output folder of a finished run; its dataset, base model, clips and speakers are
-read. The trainings go on where they were. One that was done elsewhere is taken as it is:
+read. Trainings and measurements go on where they were. A training that was done elsewhere is taken as it is:
 FOLDER/clean and FOLDER/noisy each have training.json and checkpoints/. Ends with figures that the
 composite does not contain, all against the recordings without noise.
 """
@@ -185,6 +185,8 @@ def main() -> None:
             *(folder, data[kind], results / "base_model"),
             *(arguments.epochs, arguments.every, arguments.threads),
         )
+        if (folder / "table.tsv").exists():
+            continue  # measured before
         measure_checkpoints(
             training=folder / "training.json",
             base_model=results / "base_model",
