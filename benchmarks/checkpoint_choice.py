@@ -3,9 +3,9 @@
 python -m benchmarks.checkpoint_choice RESULTS --work FOLDER [--epochs 40]
 
 RESULTS is the output folder of a finished run; its dataset, base model, clips and speakers are
-read. Trainings and measurements go on where they were. A training that was done elsewhere is taken as it is:
-FOLDER/clean and FOLDER/noisy each have training.json and checkpoints/. Ends with figures that the
-composite does not contain, all against the recordings without noise.
+read. Trainings and measurements go on where they were. A training that was done elsewhere is taken
+as it is: FOLDER/clean and FOLDER/noisy each have training.json and checkpoints/. Ends with figures
+that the composite does not contain, all against the recordings without noise.
 """
 
 import argparse
