@@ -2,12 +2,13 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
 
 from lib.base_model.export import export_checkpoint
+from lib.base_model.weights import read_record
 from lib.evaluation.checkpoints import (
     MAX_SENTENCES,
     KeptCheckpoint,
@@ -54,9 +55,12 @@ def speak_preference_test(
     torch.set_num_threads(threads)
     summary = read_json(training)
     home = training.absolute().parent
-    kept = choose_checkpoints(
-        list_checkpoints(training), [home / summary[name] for name in ("last", "best")]
-    )
+    wanted = {
+        read_record(home / summary[name])["state"]["epoch"]
+        for name in ("last", "best")
+        if (home / summary[name]).is_dir()
+    }
+    kept = choose_checkpoints(list_checkpoints(training), wanted)
     sentences = limit_sentences(choose_sentences(dataset, MAX_SENTENCES))
     if len(kept) < 2 or not sentences:
         lack = "no sentence was held out" if len(kept) > 1 else f"{training} keeps {len(kept)}"
@@ -85,7 +89,7 @@ def speak_preference_test(
 
 
 def choose_checkpoints(
-    kept: Sequence[KeptCheckpoint], wanted: Sequence[Path]
+    kept: Sequence[KeptCheckpoint], wanted: Collection[int]
 ) -> list[KeptCheckpoint]:
     """Choose at most `MAX_CHECKPOINTS`: those wanted, and others evenly spread over the training.
 
@@ -94,10 +98,10 @@ def choose_checkpoints(
     kept
         In order of their epochs.
     wanted
-        Folders of checkpoints that are compared in any case.
+        Epochs that are compared in any case.
     """
-    chosen = [checkpoint for checkpoint in kept if checkpoint.folder in wanted]
-    others = [checkpoint for checkpoint in kept if checkpoint.folder not in wanted]
+    chosen = [checkpoint for checkpoint in kept if checkpoint.epoch in wanted]
+    others = [checkpoint for checkpoint in kept if checkpoint.epoch not in wanted]
     room = min(max(0, MAX_CHECKPOINTS - len(chosen)), len(others))
     # From the end on: the first checkpoints are seldom the best.
     spread = [others[len(others) - 1 - i * len(others) // room] for i in range(room)]
