@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lib.files import read_json
@@ -214,6 +214,7 @@ def plot_checkpoints(rows: Sequence[Mapping[str, str]], path: Path) -> None:
             annotate(axes, "not measured")
         elif len(names) > 1:
             axes.legend(fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels[3:]:
         axes.set_xlabel("epoch")
     scored = [row for row in kept if row["composite"]]

@@ -96,6 +96,11 @@ def test_kept_checkpoints_are_drawn_over_their_epochs(tmp_path):
     )
     shown = texts(tmp_path / "checkpoints.svg")
     assert {"Composite", "words", "not measured", "epoch"} <= set(shown)
+    # There is no half of an epoch, between these or between the next ones.
+    rows[2]["epoch"] = "28"
+    plot_checkpoints(rows, tmp_path / "near.svg")
+    assert {"25", "26", "27", "28"} <= set(texts(tmp_path / "near.svg"))
+    assert not {"25.5", "26.5"} & set(texts(tmp_path / "near.svg"))
     assert "sentences" not in shown
 
 
