@@ -43,7 +43,7 @@ def draw_curves(work: Path, path: Path) -> None:
             axes.plot(*zip(*points, strict=True), color=COLOURS[kind], marker="o", label=kind)
         axes.set_xlabel("epoch")
     panels[0].legend()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
 
 
 @styled
@@ -62,7 +62,7 @@ def draw_speech(results: Path, work: Path, sentence: Sentence, path: Path) -> No
                 export_checkpoint(checkpoint.folder, results / "base_model", folder / "m", "und")
                 spoken = synthesize_sentences(Synthesizer(folder / "m"), [sentence], folder)
                 _draw(axes, spoken[sentence.clip], f"{kind}, {checkpoint.name}")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
 
 
 def _draw(axes: Axes, wav: Path, title: str) -> None:
