@@ -81,13 +81,7 @@ def train_kind(
     folder: Path, dataset: Path, base_model: Path, epochs: int, every: int, threads: int
 ) -> None:
     """Train, or go on with it; a training without state of its own was done elsewhere."""
-    paths = TrainingPaths(
-        dataset=dataset,
-        base_model=base_model,
-        checkpoints=folder / "checkpoints",
-        tensorboard=folder / "tensorboard",
-        summary=folder / "training.json",
-    )
+    paths = TrainingPaths.within(folder, dataset, base_model)
     if paths.summary.is_file() and not paths.tensorboard.is_dir():
         sys.stderr.write(f"{folder} was trained elsewhere, and is taken as it is\n")
         return

@@ -94,13 +94,7 @@ class Bench:
         AcceleratorState._reset_state(reset_partial_state=True)
         free_memory()
         home = self.folder / "runs" / run
-        paths = TrainingPaths(
-            dataset=home,
-            base_model=self.folder / model,
-            checkpoints=home / "checkpoints",
-            tensorboard=home / "tensorboard",
-            summary=home / "training.json",
-        )
+        paths = TrainingPaths.within(home, home, self.folder / model)
         settings = TrainingSettings(discriminator_warmup_steps=0, seed=1)
         small = {} if self.size.full_size else SMALL_SETTINGS
         return Trainer(dataclasses.replace(settings, **{**changes, **small}), paths, use_gpu)

@@ -49,13 +49,7 @@ def train_at(
     temperature: float, dataset: Path, base_model: Path, folder: Path, epochs: int, threads: int
 ) -> Path:
     """Train as the demo does, but for the sampler; return the voice."""
-    paths = TrainingPaths(
-        dataset=dataset,
-        base_model=base_model,
-        checkpoints=folder / "checkpoints",
-        tensorboard=folder / "tensorboard",
-        summary=folder / "training.json",
-    )
+    paths = TrainingPaths.within(folder, dataset, base_model)
     settings = TrainingSettings(
         epochs=epochs,
         learning_rate=5e-4,

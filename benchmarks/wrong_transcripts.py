@@ -108,13 +108,7 @@ def _shorter(rows: Dataset, longest: float) -> Dataset:
 
 def train_part(folder: Path, base_model: Path, epochs: int, threads: int) -> Path:
     """Train without a discriminator, as sound does not matter here; return the summary."""
-    paths = TrainingPaths(
-        dataset=folder / "dataset",
-        base_model=base_model,
-        checkpoints=folder / "checkpoints",
-        tensorboard=folder / "tensorboard",
-        summary=folder / "training.json",
-    )
+    paths = TrainingPaths.within(folder, folder / "dataset", base_model)
     settings = TrainingSettings(
         epochs=epochs,
         learning_rate=5e-4,

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from lib.base_model.export import export_checkpoint
-from lib.base_model.weights import read_record
 from lib.evaluation.checkpoints import (
     MAX_SENTENCES,
     KeptCheckpoint,
@@ -53,14 +52,9 @@ def speak_preference_test(
         If fewer than two checkpoints are kept, or no sentence was held out.
     """
     torch.set_num_threads(threads)
-    summary = read_json(training)
-    home = training.absolute().parent
-    wanted = {
-        read_record(home / summary[name])["state"]["epoch"]
-        for name in ("last", "best")
-        if (home / summary[name]).is_dir()
-    }
-    kept = choose_checkpoints(list_checkpoints(training), wanted)
+    found = list_checkpoints(training)
+    wanted = {read_json(training)["best_epoch"], *(last.epoch for last in found[-1:])}
+    kept = choose_checkpoints(found, wanted)
     sentences = limit_sentences(choose_sentences(dataset, MAX_SENTENCES))
     if len(kept) < 2 or not sentences:
         lack = "no sentence was held out" if len(kept) > 1 else f"{training} keeps {len(kept)}"
@@ -89,7 +83,7 @@ def speak_preference_test(
 
 
 def choose_checkpoints(
-    kept: Sequence[KeptCheckpoint], wanted: Collection[int]
+    kept: Sequence[KeptCheckpoint], wanted: Collection[int | None]
 ) -> list[KeptCheckpoint]:
     """Choose at most `MAX_CHECKPOINTS`: those wanted, and others evenly spread over the training.
 

@@ -50,13 +50,7 @@ def _train(arguments: argparse.Namespace) -> None:
     settings = TrainingSettings.from_config(read_config(arguments.config)["training"])
     train(
         replace(settings, keep_at=arguments.keep_at or settings.keep_at),
-        TrainingPaths(
-            dataset=arguments.dataset,
-            base_model=arguments.base_model,
-            checkpoints=output / "checkpoints",
-            tensorboard=output / "tensorboard",
-            summary=output / "training.json",
-        ),
+        TrainingPaths.within(output, arguments.dataset, arguments.base_model),
         use_gpu=arguments.gpus > 0,
         threads=arguments.threads,
         texts=arguments.text,

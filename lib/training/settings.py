@@ -21,6 +21,17 @@ class TrainingPaths:
     tensorboard: Path
     summary: Path
 
+    @classmethod
+    def within(cls, folder: Path, dataset: Path, base_model: Path) -> "TrainingPaths":
+        """Return the paths of a training that writes into a folder."""
+        return cls(
+            dataset=dataset,
+            base_model=base_model,
+            checkpoints=folder / "checkpoints",
+            tensorboard=folder / "tensorboard",
+            summary=folder / "training.json",
+        )
+
 
 @dataclass(frozen=True)
 class LearningPhases:
