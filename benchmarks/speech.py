@@ -119,16 +119,19 @@ def main() -> None:
                     ratios = np.median(spent / found["ours"], axis=0)
                     row = (name, threads, engine, len(spent), *figures)
                     rows.append((*row, *(f"{ratio:.2f}" for ratio in ratios)))
-            for engine, part in (("ours", "onnx"), ("transformers", "model")):
-                # Without the ONNX file beside it the model is run by torch.
-                alone = folder / "alone"
-                alone.mkdir(exist_ok=True)
-                link = alone / part
-                link.symlink_to((folder / part).resolve())
-                starts.append((name, engine, f"{measure_start(link, arguments.repeats):.2f}"))
+            # Without the ONNX file beside it the model is run by torch.
+            alone = folder / "alone/model"
+            alone.parent.mkdir()
+            alone.symlink_to((folder / "model").resolve())
+            for what, voice in (
+                ("the ONNX file", folder / "onnx"),
+                ("the model, whose ONNX file is compared with it", folder / "model"),
+                ("the model by transformers", alone),
+            ):
+                starts.append((name, what, f"{measure_start(voice, arguments.repeats):.2f}"))
     header = ("model", "threads", "engine", "turns", "seconds per second", "of the CPU")
     print_table((*header, "ratio to ours", "of the CPU"), rows)
-    print_table(("model", "engine", "seconds to the file of two words"), starts)
+    print_table(("model", "spoken from", "seconds to the file of two words"), starts)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn.utils import parametrize
 from transformers import VitsModel
 
 from lib.base_model.record import SPEAKERS_FILE, read_speakers
-from lib.files import atomic_directory, write_json
+from lib.files import atomic_directory, atomic_path, write_json
 from lib.packs.graph import SynthesisGraph
-from lib.synthesis.onnx_model import DURATION_NOISE, MODEL_FILE, NOISE
+from lib.synthesis.onnx_model import DURATION_NOISE, ERRORS_ALONE, MODEL_FILE, NOISE
 from lib.synthesis.sound import Sound
 from lib.synthesis.synthesizer import EXPORT_FILE, WEIGHTS_FILE, Synthesizer, digest_file
 from lib.synthesis.tokens import TOKENIZER_FILE, VOCABULARY_FILE, CharacterTokenizer
@@ -65,7 +66,9 @@ def export_onnx(model: Path, output: Path, language: str, half_precision: bool =
         write_json(directory / SPEAKERS_FILE, read_speakers(model) or unnamed)
         path = directory / MODEL_FILE
         _trace(voice, path)
-        _finish(path, _describe(voice, language, weights), half_precision)
+        _finish(path, _describe(voice, language, weights))
+        if half_precision:
+            _halve_weights(path)
         difference = measure_difference(model, directory)
         if not half_precision and not difference <= LARGEST_DIFFERENCE:
             raise ValueError(
@@ -161,8 +164,8 @@ def _describe(voice: VitsModel, language: str, weights: str) -> dict[str, object
     }
 
 
-def _finish(path: Path, metadata: Mapping[str, object], half_precision: bool) -> None:
-    """Write metadata, let the noise be left out, and halve the weights' precision if asked to."""
+def _finish(path: Path, metadata: Mapping[str, object]) -> None:
+    """Write metadata, let the noise be left out, and simplify the graph."""
     model = onnx.load(str(path))
     graph = model.graph
     for value in graph.input:
@@ -170,14 +173,34 @@ def _finish(path: Path, metadata: Mapping[str, object], half_precision: bool) ->
             channels = value.type.tensor_type.shape.dim[1].dim_value
             empty = helper.make_tensor(value.name, TensorProto.FLOAT, [1, channels, 0], [])
             graph.initializer.append(empty)
-    if half_precision:
-        _halve_weights(graph)
     helper.set_model_props(model, {name: str(value) for name, value in metadata.items()})
-    onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+    _simplify(path)
 
 
-def _halve_weights(graph: onnx.GraphProto) -> None:
+def _simplify(path: Path) -> None:
+    """Compute what is constant once and for all, which every start of a program did before.
+
+    The graph has half of the nodes then, all of them ONNX's own.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ALONE
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with atomic_path(path) as simplified:
+        options.optimized_model_filepath = str(simplified)
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(str(simplified))
+        # onnxruntime names every set of operators that it has; other programs may lack some.
+        used = [own for own in model.opset_import if not own.domain]
+        del model.opset_import[:]
+        model.opset_import.extend(used)
+        onnx.checker.check_model(model)
+        simplified.write_bytes(model.SerializeToString())
+
+
+def _halve_weights(path: Path) -> None:
+    model = onnx.load(str(path))
+    graph = model.graph
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= _SMALLEST_HALVED:
@@ -187,3 +210,5 @@ def _halve_weights(graph: onnx.GraphProto) -> None:
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for place, node in enumerate(casts):
         graph.node.insert(place, node)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())

@@ -15,7 +15,7 @@ from lib.config.audio import AudioSettings
 from lib.config.outcome import SPEEDS, SpeechSettings
 from lib.synthesis.audio_file import write_speech
 from lib.synthesis.sound import Sound
-from lib.synthesis.synthesizer import Synthesizer, find_fastest
+from lib.synthesis.synthesizer import find_fastest, load_fastest
 
 _DEFAULTS = SpeechSettings()
 
@@ -82,7 +82,7 @@ def read_options(arguments: argparse.Namespace) -> SpeechSettings:
 
 def _synthesize(arguments: argparse.Namespace) -> None:
     settings = read_options(arguments)
-    synthesizer = Synthesizer(find_fastest(arguments.model))
+    synthesizer = load_fastest(arguments.model)
     row = synthesizer.row(arguments.speaker)
     text = sys.stdin.read() if arguments.text == "-" else arguments.text
     planned = synthesizer.plan(text, settings)

@@ -14,7 +14,8 @@ NOISE, DURATION_NOISE = "noise", "noise_w"
 _FRAMES_PER_TOKEN = 4
 _METADATA = {"sample_rate", "n_speakers", "hop_length", "speaking_rate", "noise_scale"}
 _METADATA |= {"noise_scale_duration"}
-_QUIET = 3  # errors alone: onnxruntime warns of every input that may be left out
+ERRORS_ALONE = 3
+"""Level of onnxruntime's log: it warns of every input that may be left out."""
 
 
 class OnnxModel:
@@ -38,7 +39,7 @@ class OnnxModel:
     def __init__(self, directory: Path, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = _QUIET
+        options.log_severity_level = ERRORS_ALONE
         # The other optimizations take longer at every start than they save in minutes of speech.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         # Numbers next to zero, as in silence, take a processor many times as long.

@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
+import mmap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -161,22 +163,48 @@ def find_fastest(directory: Path) -> Path:
     A model is ``results/model``, its ONNX file is in ``results/onnx``. What was exported from other
     weights is passed over.
     """
+    exported = _find_exported(directory)
+    return exported if exported and _is_of_same_weights(exported, directory) else directory
+
+
+def load_fastest(directory: Path) -> Synthesizer:
+    """Load what `find_fastest` finds; the weights are compared while the ONNX file is loaded.
+
+    Raises
+    ------
+    ValueError
+        If the folder has no model.
+    """
+    exported = _find_exported(directory)
+    if exported:
+        with ThreadPoolExecutor(1) as pool:
+            is_same = pool.submit(_is_of_same_weights, exported, directory)
+            synthesizer = Synthesizer(exported)
+            if is_same.result():
+                return synthesizer
+    return Synthesizer(directory)
+
+
+def _find_exported(directory: Path) -> Path | None:
     exported = directory.absolute().parent / ONNX_FOLDER
+    is_exported = (directory / MODEL_FILE).is_file()
+    return None if is_exported or not (exported / EXPORT_FILE).is_file() else exported
+
+
+def _is_of_same_weights(exported: Path, directory: Path) -> bool:
     weights = directory / WEIGHTS_FILE
-    if (directory / MODEL_FILE).is_file() or not (exported / EXPORT_FILE).is_file():
-        return directory
-    if not weights.is_file() or read_json(exported / EXPORT_FILE)["weights"] != digest_file(
-        weights
-    ):
-        logger.info("%s is of other weights than %s, which torch runs", exported, directory)
-        return directory
-    return exported
+    recorded = read_json(exported / EXPORT_FILE)["weights"]
+    if weights.is_file() and recorded == digest_file(weights):
+        return True
+    logger.info("%s is of other weights than %s, which torch runs", exported, directory)
+    return False
 
 
 def digest_file(path: Path) -> str:
     """Return a digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # At once, so that other threads go on meanwhile.
+        return hashlib.blake2b(content).hexdigest()[:32]
 
 
 def _load(directory: Path, threads: int) -> tuple[SpeechModel, dict[str, dict[str, Any]]]:

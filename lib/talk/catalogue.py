@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lib.synthesis.synthesizer import Synthesizer, find_fastest
+from lib.synthesis.synthesizer import Synthesizer, load_fastest
 
 MODEL, CHECKPOINTS, BASE_MODEL = "model", "checkpoints", "base_model"
 
@@ -54,7 +54,7 @@ class Voices:
             if name not in self.names():
                 raise ValueError(f"no voice '{name}'; there are: {', '.join(self.names())}")
             if name not in self._loaded:
-                self._loaded[name] = Synthesizer(find_fastest(self._find_folder(name)))
+                self._loaded[name] = load_fastest(self._find_folder(name))
             return self._loaded[name]
 
     def describe(self, name: str) -> Mapping[str, Any]:

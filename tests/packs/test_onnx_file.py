@@ -9,11 +9,13 @@ import pytest
 
 from lib.files import read_json
 from lib.packs import onnx_file
-from lib.packs.onnx_file import export_onnx, measure_difference
+from lib.packs.onnx_file import OPSET, export_onnx, measure_difference
 from lib.packs.pack import read_metadata
 from lib.packs.sherpa import write_sherpa_pack
+from lib.synthesis.onnx_model import OnnxModel
 from lib.synthesis.sound import Sound
-from lib.synthesis.synthesizer import Synthesizer, find_fastest
+from lib.synthesis.synthesizer import Synthesizer, find_fastest, load_fastest
+from lib.synthesis.torch_model import TorchModel
 
 from .sherpa import load_pack, speak
 
@@ -111,3 +113,23 @@ def test_the_fastest_is_the_onnx_file_of_the_same_weights(stochastic, speakers, 
     assert find_fastest(tmp_path / "onnx") == tmp_path / "onnx"
     shutil.copyfile(speakers.exported / "export.json", tmp_path / "onnx/export.json")
     assert find_fastest(tmp_path / "model") == tmp_path / "model"
+
+
+def test_a_voice_is_loaded_as_its_onnx_file_if_that_is_of_the_same_weights(
+    stochastic, speakers, tmp_path
+):
+    shutil.copytree(stochastic.model, tmp_path / "model")
+    shutil.copytree(stochastic.exported, tmp_path / "onnx")
+    assert isinstance(load_fastest(tmp_path / "model").model, OnnxModel)
+    assert isinstance(load_fastest(tmp_path / "onnx").model, OnnxModel)
+    shutil.copyfile(speakers.exported / "export.json", tmp_path / "onnx/export.json")
+    assert isinstance(load_fastest(tmp_path / "model").model, TorchModel)
+
+
+def test_the_graph_is_simplified_and_has_the_operators_of_onnx_alone(speakers):
+    model = onnx.load(str(speakers.exported / "model.onnx"))
+    assert [(used.domain, used.version) for used in model.opset_import] == [("", OPSET)]
+    assert {node.domain for node in model.graph.node} <= {""}
+    names = [node.op_type for node in model.graph.node]
+    # Shapes were traced as constants of their own.
+    assert "Constant" not in names and len(names) < 2500

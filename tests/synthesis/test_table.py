@@ -13,6 +13,7 @@ import soundfile
 from lib.config.outcome import SpeechSettings
 from lib.synthesis import __main__ as command
 from lib.synthesis import table as module
+from lib.synthesis.synthesizer import Synthesizer
 from lib.synthesis.table import speak_table
 from lib.tables import read_table
 
@@ -52,7 +53,7 @@ def test_every_row_becomes_a_file_and_the_table_says_which(run_folder, texts, tm
         assert row["speaker"] == "spk000"
     assert read_table(output / "rejected.tsv") == []
     # A user's own reader of such tables takes it.
-    assert command.Synthesizer(run_folder / "onnx").sample_rate == info.samplerate == 16_000
+    assert Synthesizer(run_folder / "onnx").sample_rate == info.samplerate == 16_000
 
 
 def changed(before: dict, after: dict) -> set[str]:
