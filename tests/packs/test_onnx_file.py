@@ -81,6 +81,11 @@ def test_half_precision_halves_the_file_and_states_the_difference(speakers, tmp_
     assert stated["precision"] == "half"
     assert 1e-6 < stated["difference"] < 0.05
     assert stated["difference"] == measure_difference(speakers.model, tmp_path / "half")
+    write_sherpa_pack(tmp_path / "half", tmp_path)
+    spoken = speak(load_pack(tmp_path), "hello there", 4)
+    whole = Synthesizer(speakers.model)
+    expected = whole.model.generate(whole.encode("hello there"), 4, SILENT)
+    np.testing.assert_allclose(spoken, expected[: len(spoken)], atol=0.05)
 
 
 def test_a_file_that_speaks_otherwise_is_not_written(stochastic, tmp_path, monkeypatch):
