@@ -1,6 +1,7 @@
 """Checkpoints are whole or absent."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -116,15 +117,19 @@ def test_keep_policy(tmp_path):
     assert "best" in names
 
 
-def test_archiving_loses_nothing(tmp_path):
+def test_archiving_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda _: "20260101-120000")
     root = tmp_path / "checkpoints"
     assert replace_checkpoints(root, None) is None
     archived = []
-    for step in (1, 2):
+    for step in (1, 2, 3):
         save_checkpoint(root / "best", make(step))
         archived.append(replace_checkpoints(root, None))
         assert not root.exists()
-    assert [load_checkpoint(p / "best").state.step for p in archived] == [1, 2]
+    assert [load_checkpoint(p / "best").state.step for p in archived] == [1, 2, 3]
+    # All within a second.
+    name = "checkpoints.20260101-120000"
+    assert [path.name for path in archived] == [name, f"{name}-2", f"{name}-3"]
 
 
 def test_state_says_what_it_is_for_people(tmp_path):
