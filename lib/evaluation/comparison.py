@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 OTHERS = 8
 """Texts of other clips that a text is compared with."""
+NEIGHBOURS = (-2, -1, 1, 2)
+"""Rows of the user's table whose texts are tried as well, counted from a clip's own."""
 ENOUGH_CLIPS = 20
 """Clips below which nothing is judged: texts of about the same length would be too few."""
 KNOWING = 0.6
@@ -118,11 +120,6 @@ class Comparison:
         """Likelihood of the own text above that."""
         return self.own.likelihood - self.usual
 
-    @property
-    def is_best(self) -> bool:
-        """Whether the own text is the likeliest."""
-        return self.own.likelihood > max(score.likelihood for score in self.others)
-
     def chance_margins(self) -> list[float]:
         """Return what the margin of each text of others over the remaining ones is."""
         values = np.array([score.likelihood for score in self.fitting])
@@ -178,20 +175,46 @@ def choose_others(clips: Sequence[TrainingClip], number: int = OTHERS) -> list[l
     return chosen
 
 
+def list_neighbours(clips: Sequence[TrainingClip], place: int) -> list[int]:
+    """List the places near a clip's, see `NEIGHBOURS`, with another text than its own."""
+    near = (place + offset for offset in NEIGHBOURS)
+    return [n for n in near if 0 <= n < len(clips) and clips[n].text != clips[place].text]
+
+
 def measure_knowledge(judge: Judge, clips: Sequence[TrainingClip]) -> float | None:
     """Return the share of clips whose own text is the likeliest of nine.
 
     At most `_PROBES` clips are heard, evenly spread. Fewer than `ENOUGH_CLIPS` say nothing: None.
+    Where a table has slipped, the text of a clip is in a neighbour's row from there on. So it is
+    the share of the best division into a first and a second part, of the own text or that of
+    the neighbour at the same distance in each.
+
+    Parameters
+    ----------
+    clips
+        In the order of the user's table.
     """
     if len(clips) < ENOUGH_CLIPS:
         return None
     others = choose_others(clips)
-    step = max(1, len(clips) // _PROBES)
-    found = [
-        compare_clip(judge, clips[i], [clips[j] for j in others[i]])
-        for i in range(0, len(clips), step)
-    ]
-    known = [comparison.is_best for comparison in found if comparison]
-    share = float(np.mean(known)) if known else None
-    logger.info("%s: own text the likeliest of nine for %s", judge.name, share)
+    offsets = (0, *NEIGHBOURS)
+    is_best = []
+    for place in range(0, len(clips), max(1, len(clips) // _PROBES)):
+        near = list_neighbours(clips, place)
+        texts = [clips[n] for n in others[place]]
+        comparison = compare_clip(judge, clips[place], texts, [clips[n] for n in near])
+        if comparison:
+            most = max(score.likelihood for score in comparison.others)
+            tried = dict(zip((place, *near), (comparison.own, *comparison.extra), strict=True))
+            spoken = {n - place for n, score in tried.items() if score.likelihood > most}
+            is_best.append([offset in spoken for offset in offsets])
+    share = _best_division(np.array(is_best)) if is_best else None
+    logger.info("%s: the text of a clip is the likeliest of nine for %s", judge.name, share)
     return share
+
+
+def _best_division(is_best: np.ndarray) -> float:
+    """Return the largest mean of a column's upper part and a column's lower part."""
+    counts = np.concatenate([np.zeros((1, is_best.shape[1])), np.cumsum(is_best, axis=0)])
+    upper, lower = counts.max(axis=1), (counts[-1] - counts).max(axis=1)
+    return float((upper + lower).max() / len(is_best))

@@ -11,19 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.evaluation.comparison import (
+    NEIGHBOURS,
     Comparison,
     Judge,
     choose_others,
     compare_clip,
+    list_neighbours,
     measure_knowledge,
 )
 from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.vits.clips import TrainingClip
 
-NEIGHBOURS = (-2, -1, 1, 2)
-"""Rows of the user's table whose texts are tried as well, counted from a clip's own."""
 SHIFT_RUN = 3
-"""Rows in turn that are explained better by the row at the same distance, for a shifted table."""
+"""Rows that are explained better by the row at the same distance, for a shifted table."""
+_FALSE_ALARM = 0.05
+"""Probability that a slip is found where there is none."""
+_MOST_EVIDENCE = 5.0
+"""Of one row, in nats, for or against: a row can be odd for reasons that nobody thought of."""
+_LEAST_MARGIN = -100.0
+"""Of texts too long for the recording, whose likelihood is none."""
 _GAP_FRAMES = 40
 """Length of the stretch that a text explains worst, 0.64 s: two or three short words."""
 
@@ -88,8 +94,7 @@ def check_transcripts(judge: Judge, clips: Sequence[TrainingClip]) -> Transcript
     others = choose_others(clips)
     comparisons, neighbours = [], []
     for place, clip in enumerate(clips):
-        near = [place + n for n in NEIGHBOURS if 0 <= place + n < len(clips)]
-        near = [n for n in near if clips[n].text != clip.text]
+        near = list_neighbours(clips, place)
         neighbours.append(near)
         extra = [clips[n] for n in near]
         comparisons.append(compare_clip(judge, clip, [clips[n] for n in others[place]], extra))
@@ -99,7 +104,7 @@ def check_transcripts(judge: Judge, clips: Sequence[TrainingClip]) -> Transcript
         for place, comparison in enumerate(comparisons)
         if comparison
     )
-    shifts = find_shifts([c.id for c in clips], _best_offsets(comparisons, neighbours, spread))
+    shifts = find_shifts([c.id for c in clips], weigh_offsets(comparisons, neighbours, spread))
     return TranscriptCheck(judge.name, knowledge, scores, tuple(shifts))
 
 
@@ -142,50 +147,90 @@ def find_gap(comparison: Comparison) -> tuple[float, float]:
     return tuple(round(f * HOP_LENGTH / SAMPLE_RATE, 2) for f in (start, start + width))
 
 
-def _best_offsets(
+def weigh_offsets(
     comparisons: Sequence[Comparison | None], neighbours: Sequence[Sequence[int]], spread: float
-) -> list[int]:
-    """Return for every clip at which offset in the table its text is; 0 where it has its own.
+) -> np.ndarray:
+    """Weigh for every clip whether its text stands in another row of the table.
 
-    A neighbour's text must be better than the own one and stand out among those of others, by two
-    standard deviations each: one in forty does by chance.
+    Two explanations are each compared with it: the clip has its own text, or one of nobody near.
+    The margin of a text that is spoken is normally distributed around the median of the best
+    margin of each clip, that of another's text around the median of all neighbours' margins.
+
+    Parameters
+    ----------
+    neighbours
+        Rows of the texts in ``extra`` of each comparison.
+    spread
+        See `measure_spread`.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(offsets, clips)``, for `NEIGHBOURS`: the logarithm of how much likelier the clip's
+        recording makes it than the better one of the two; 0 where there is nothing to compare.
     """
-    offsets = []
+    margins = np.full((1 + len(NEIGHBOURS), len(comparisons)), np.nan)
     for place, (comparison, near) in enumerate(zip(comparisons, neighbours, strict=True)):
-        offset = 0
-        if comparison and near:
-            best, score = max(
-                zip(near, comparison.extra, strict=True), key=lambda pair: pair[1].likelihood
-            )
-            least = max(comparison.own.likelihood, comparison.usual) + 2 * spread
-            if score.likelihood > least:
-                offset = best - place
-        offsets.append(offset)
-    return offsets
+        if comparison:
+            margins[0, place] = comparison.margin / spread
+            for row, score in zip(near, comparison.extra, strict=True):
+                margin = (score.likelihood - comparison.usual) / spread
+                margins[1 + NEIGHBOURS.index(row - place), place] = max(margin, _LEAST_MARGIN)
+    near = margins[1:][np.isfinite(margins[1:])]
+    if not len(near):
+        return np.zeros((len(NEIGHBOURS), len(comparisons)))
+    heard = ~np.isnan(margins[0])
+    spoken, width = _centre_and_width(np.nanmax(margins[:, heard], axis=0))
+    chance, chance_width = _centre_and_width(near)
+    is_own = spoken / width**2 * (margins[0] - spoken / 2)
+    is_there = (spoken - chance) / chance_width**2 * (margins[1:] - (spoken + chance) / 2)
+    evidence = np.minimum(is_there, is_there - is_own)
+    return np.nan_to_num(np.clip(evidence, -_MOST_EVIDENCE, _MOST_EVIDENCE), nan=0.0)
 
 
-def find_shifts(clips: Sequence[str], offsets: Sequence[int]) -> list[Shift]:
+def _centre_and_width(values: np.ndarray) -> tuple[float, float]:
+    """Return median and standard deviation, by quantiles, and not below that of chance margins."""
+    low, centre, high = np.quantile(values, [0.16, 0.5, 0.84])
+    return float(centre), max(float(high - low) / 2, 1.0)
+
+
+def find_shifts(clips: Sequence[str], evidence: np.ndarray) -> list[Shift]:
     """Find runs of rows that have the text of the row at the same distance.
 
-    A row that says nothing, offset 0, ends a run only with a second one beside it: a short
-    utterance in a shifted part may fit any text.
+    A run is taken if a table without one shows as much with a probability below 1 in 20: a
+    product of likelihood ratios exceeds r with a probability of at most 1/r, wherever it ends
+    (Ville's inequality, 1939), and it may begin at any row, for any offset.
 
     Parameters
     ----------
     clips
         Ids in the order of the table.
-    offsets
-        Offset of every clip, 0 for its own row.
+    evidence
+        Of `weigh_offsets`.
     """
-    shifts, start = [], 0
-    while start < len(offsets):
-        offset, end, missed = offsets[start], start + 1, 0
-        while offset and end < len(offsets) and missed < 2:
-            missed = 0 if offsets[end] == offset else missed + 1
-            end += 1
-        end -= missed
-        rows = sum(o == offset for o in offsets[start:end])
-        if offset and rows >= SHIFT_RUN:
-            shifts.append(Shift(clips[start], clips[end - 1], end - start, offset))
-        start = max(end, start + 1)
-    return shifts
+    evidence = evidence.copy()
+    least = np.log(max(evidence.size, 1) / _FALSE_ALARM)
+    shifts = []
+    while True:
+        sums, places = zip(*(_heaviest_run(weights) for weights in evidence), strict=True)
+        best = int(np.argmax(sums))
+        start, end = places[best]
+        if sums[best] < least:
+            break
+        if np.sum(evidence[best, start:end] > 0) >= SHIFT_RUN:
+            found = Shift(clips[start], clips[end - 1], end - start, NEIGHBOURS[best])
+            shifts.append((start, found))
+        evidence[:, start:end] = -np.inf
+    return [shift for _, shift in sorted(shifts, key=lambda pair: pair[0])]
+
+
+def _heaviest_run(weights: np.ndarray) -> tuple[float, tuple[int, int]]:
+    """Return the largest sum of weights in turn, with its start and end (Bentley, 1984)."""
+    best, place, total, start = 0.0, (0, 0), 0.0, 0
+    for end, weight in enumerate(weights, 1):
+        total += weight
+        if total <= 0:
+            total, start = 0.0, end
+        elif total > best:
+            best, place = total, (start, end)
+    return best, place

@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.dataset.transcript_scores import read_scores
-from lib.evaluation.comparison import Comparison
+from lib.evaluation.comparison import NEIGHBOURS, Comparison
 from lib.evaluation.transcript_files import _natural_order, check_dataset, update_record
-from lib.evaluation.transcripts import SHIFT_RUN, Shift, check_transcripts, find_gap, find_shifts
+from lib.evaluation.transcripts import (
+    Shift,
+    _heaviest_run,
+    check_transcripts,
+    find_gap,
+    find_shifts,
+    weigh_offsets,
+)
 from lib.files import read_json
 from lib.mms import HOP_LENGTH, SAMPLE_RATE
 from lib.vits.score import TextScore
@@ -76,26 +83,92 @@ def test_what_the_text_does_not_cover_is_found():
     assert find_gap(short) == (0.0, round(10 * frame, 2))
 
 
-def test_shifts_are_runs_of_the_same_offset():
+@pytest.mark.parametrize("slipped_from", [0, 14])
+def test_a_table_that_has_slipped_from_some_row_to_its_end_is_named(
+    judge, demo_clips, slipped_from
+):
+    """Then the own text is seldom the likeliest, yet the judge knows the language."""
+    clips = list(demo_clips)
+    for place in range(slipped_from, len(clips) - 1):
+        clips[place] = with_text(demo_clips[place], demo_clips[place + 1])
+    check = check_transcripts(judge, clips[:-1])
+    assert check.knows
+    (shift,) = check.shifts
+    # The text of the first of them is nowhere; a row where the slip begins may say nothing.
+    begin = [clip.id for clip in demo_clips].index(shift.first)
+    assert slipped_from + 1 <= begin <= slipped_from + 3
+    assert (shift.offset, shift.last) == (-1, demo_clips[-2].id)
+
+
+def test_shifts_are_runs_of_evidence_for_one_offset():
     clips = [f"c{n}" for n in range(12)]
-    assert find_shifts(clips, [0, 1, 1, 0, 1, 1, 0, 0, 0, -1, -1, 0]) == [Shift("c1", "c5", 5, 1)]
-    assert find_shifts(clips, [1, 1, 1, -1, -1, -1, 0, 0, 0, 0, 0, 0]) == [
-        Shift("c0", "c2", 3, 1),
-        Shift("c3", "c5", 3, -1),
+    evidence = np.full((4, 12), -5.0)
+    # A row that says little or speaks against it does not end a run that is sure.
+    evidence[NEIGHBOURS.index(1), 1:7] = [4, 5, -3, 0.2, 5, 4]
+    evidence[NEIGHBOURS.index(-2), 8:11] = [3, 3, 3]
+    assert find_shifts(clips, evidence) == [
+        Shift("c1", "c6", 6, 1),
+        Shift("c8", "c10", 3, -2),
     ]
+    # Nine nats are more than log(4 * 12 / 0.05) = 6.9; those of two rows are no table's slip.
+    evidence[NEIGHBOURS.index(-2), 10] = -5
+    assert [shift.first for shift in find_shifts(clips, evidence)] == ["c1"]
+    evidence[NEIGHBOURS.index(-2), 8:10] = 5
+    assert [shift.first for shift in find_shifts(clips, evidence)] == ["c1"]
 
 
-@given(st.lists(st.sampled_from([-2, -1, 0, 0, 1, 2]), max_size=40))
-def test_shifts_never_overlap_and_have_enough_rows(offsets):
-    clips = [f"{n:02d}" for n in range(len(offsets))]
-    end = -1
-    for shift in find_shifts(clips, offsets):
-        first, last = int(shift.first), int(shift.last)
-        assert end < first <= last and last - first + 1 == shift.rows
-        inside = offsets[first : last + 1]
-        assert inside.count(shift.offset) >= SHIFT_RUN
-        assert inside[0] == inside[-1] == shift.offset
-        end = last
+@given(st.lists(st.integers(-9, 9), max_size=30))
+def test_the_heaviest_run_is_that_of_all_runs(weights):
+    total, (start, end) = _heaviest_run(np.array(weights, float))
+    size = len(weights) + 1
+    sums = [sum(weights[i:j]) for i in range(size) for j in range(i, size)]
+    assert total == max(sums) == sum(weights[start:end])
+
+
+def draw_comparisons(random, clips, slipped=(), strength=2.5):
+    """Comparisons whose margins are those of a judge that knows a language a little."""
+
+    def score(likelihood):
+        return TextScore(likelihood, np.ones(1, np.int64), np.zeros(1, np.float32))
+
+    comparisons, neighbours = [], []
+    for place in range(clips):
+        near = [place + n for n in NEIGHBOURS if 0 <= place + n < clips]
+        drawn = random.normal(size=9 + len(near))
+        spoken = 9 + near.index(place + 1) if place in slipped else 0
+        drawn[spoken] += strength
+        others, extra = drawn[1:9], drawn[9:]
+        # Their mean is what a margin is measured from.
+        others = others - others.mean()
+        comparison = Comparison(
+            score(drawn[0]), tuple(map(score, others)), tuple(map(score, extra))
+        )
+        comparisons.append(comparison)
+        neighbours.append(near)
+    return comparisons, neighbours
+
+
+def test_slips_are_found_by_what_many_rows_say_and_seldom_where_there_are_none():
+    random = np.random.default_rng(5)
+    names = [str(n) for n in range(200)]
+    wrong = found = 0
+    for _ in range(60):
+        right = weigh_offsets(*draw_comparisons(random, 200), spread=1.0)
+        wrong += bool(find_shifts(names, right))
+        slipped = weigh_offsets(*draw_comparisons(random, 200, range(90, 105)), spread=1.0)
+        shifts = find_shifts(names, slipped)
+        inside = [s for s in shifts if s.offset == 1 and 85 <= int(s.first) <= int(s.last) <= 109]
+        found += sum(s.rows for s in inside) >= 10
+    assert wrong <= 6
+    assert found >= 54
+
+
+def test_clips_that_cannot_be_compared_say_nothing():
+    comparisons, neighbours = draw_comparisons(np.random.default_rng(1), 30)
+    comparisons[4] = None
+    assert not weigh_offsets(comparisons, neighbours, 1.0)[:, 4].any()
+    assert not weigh_offsets([None] * 5, [[]] * 5, 1.0).any()
+    assert find_shifts([], np.zeros((4, 0))) == []
 
 
 def test_rows_are_in_the_order_of_the_table():
