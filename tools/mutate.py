@@ -37,8 +37,8 @@ ROOMS = (
 )
 # Their code runs on a GPU, or in processes that the tests start many of.
 LEFT_OUT = {"lib/vits/alignment/triton_search.py", "lib/training/run.py"}
-# Tests that start many processes, train for long, embed much speech or load large tables come
-# last: most changes are noticed before.
+# Files of tests that start many processes, train for long, embed much speech or load large tables.
+# They come last, and are left out by --quick.
 SLOW = {
     "test_processes.py",
     "test_resume.py",
@@ -186,31 +186,23 @@ def mutate(mutant: Mutant, source: str) -> str:
 
 
 def list_tests(file: str, root: Path, quick: bool = False) -> list[str]:
-    """List the test files of a module's room: those that bear its name first, slow ones last.
-
-    With `quick` the slow ones are left out.
-    """
+    """List the test files of a module's room; with `quick` the slow ones are left out."""
     path = Path(file)
     folder = root / "tests" / path.parts[1]
-    stem = path.stem
-
-    def rank(test: Path) -> tuple:
-        return test.name in SLOW, stem not in test.stem, test.name
-
-    tests = sorted(folder.glob("test_*.py"), key=rank)
+    tests = sorted(folder.glob("test_*.py"))
     if path.parts[1] in ("dataset", "audio"):
-        tests = [test for test in tests if stem in test.stem] or tests
+        tests = [test for test in tests if path.stem in test.stem] or tests
     return [str(test.relative_to(root)) for test in tests if not (quick and test.name in SLOW)]
 
 
-def run(mutant: Mutant, copy: Path, quick: bool) -> None:
+def run(mutant: Mutant, copy: Path, tests: list[str]) -> None:
     """Run the tests of a changed file's room in a copy of the project."""
     target = copy / mutant.file
     original = target.read_text("utf-8")
     began = time.monotonic()
     try:
         target.write_text(mutate(mutant, original), "utf-8")
-        done = _run_tests(list_tests(mutant.file, copy, quick), copy)
+        done = _run_tests(tests, copy)
         mutant.outcome = "noticed" if done.returncode else "survived"
         failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout.decode(), re.MULTILINE)
         mutant.noticed_by = failed[1] if failed else ""
@@ -223,12 +215,28 @@ def run(mutant: Mutant, copy: Path, quick: bool) -> None:
     mutant.seconds = time.monotonic() - began
 
 
-def check_unchanged(mutants: list[Mutant], copy: Path, quick: bool) -> None:
-    """Run the tests on the code as it is: where they fail, every change would seem noticed."""
-    tests = sorted({test for mutant in mutants for test in list_tests(mutant.file, copy, quick)})
-    done = _run_tests(tests, copy, seconds=None)
+def time_tests(mutants: list[Mutant], copy: Path, quick: bool) -> dict[str, list[str]]:
+    """Run the tests on the code as it is; return those of every changed file, the fastest first.
+
+    Where they fail, every change would seem noticed.
+    """
+    files = {mutant.file: list_tests(mutant.file, copy, quick) for mutant in mutants}
+    tests = sorted({test for found in files.values() for test in found})
+    done = _run_tests([*tests, "--durations=0", "--durations-min=0"], copy, seconds=None)
+    output = done.stdout.decode()
     if done.returncode:
-        raise SystemExit(f"the tests fail without a change:\n{done.stdout.decode()}")
+        raise SystemExit(f"the tests fail without a change:\n{output}")
+    spent = re.findall(r"^ *([\d.]+)s call +(\S.*)$", output, re.MULTILINE)
+    fastest = [name for _, name in sorted((float(seconds), name) for seconds, name in spent)]
+    return {
+        file: [name for slow in (False, True) for name in fastest if _belongs(name, found, slow)]
+        for file, found in files.items()
+    }
+
+
+def _belongs(name: str, tests: list[str], slow: bool) -> bool:
+    file = name.partition("::")[0]
+    return file in tests and (Path(file).name in SLOW) == slow
 
 
 def _run_tests(
@@ -278,12 +286,12 @@ def try_all(mutants: list[Mutant], jobs: int, quick: bool, output: Path | None) 
         copies: SimpleQueue[Path] = SimpleQueue()
         for job in range(jobs):
             copies.put(_copy_project(Path(folder) / str(job)))
-        check_unchanged(mutants, Path(folder) / "0" / ROOT.name, quick)
+        tests = time_tests(mutants, Path(folder) / "0" / ROOT.name, quick)
 
         def work(mutant: Mutant) -> None:
             copy = copies.get()
             try:
-                run(mutant, copy, quick)
+                run(mutant, copy, tests[mutant.file])
             finally:
                 copies.put(copy)
             place = f"{mutant.file}:{mutant.line}"

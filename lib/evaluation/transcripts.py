@@ -180,18 +180,19 @@ def weigh_offsets(
     if not len(near):
         return np.zeros((len(NEIGHBOURS), len(comparisons)))
     heard = ~np.isnan(margins[0])
-    spoken, width = _centre_and_width(np.nanmax(margins[:, heard], axis=0))
-    chance, chance_width = _centre_and_width(near)
+    # What counts is how far right texts fall below theirs by chance, and others' rise above it.
+    spoken, width = _centre_and_width(np.nanmax(margins[:, heard], axis=0), 0.16)
+    chance, chance_width = _centre_and_width(near, 0.84)
     is_own = spoken / width**2 * (margins[0] - spoken / 2)
     is_there = (spoken - chance) / chance_width**2 * (margins[1:] - (spoken + chance) / 2)
     evidence = np.minimum(is_there, is_there - is_own)
     return np.nan_to_num(np.clip(evidence, -_MOST_EVIDENCE, _MOST_EVIDENCE), nan=0.0)
 
 
-def _centre_and_width(values: np.ndarray) -> tuple[float, float]:
-    """Return median and standard deviation, by quantiles, and not below that of chance margins."""
-    low, centre, high = np.quantile(values, [0.16, 0.5, 0.84])
-    return float(centre), max(float(high - low) / 2, 1.0)
+def _centre_and_width(values: np.ndarray, quantile: float) -> tuple[float, float]:
+    """Return the median and the distance to a quantile, not below that of chance margins."""
+    centre, end = np.quantile(values, [0.5, quantile])
+    return float(centre), max(abs(float(end - centre)), 1.0)
 
 
 def find_shifts(clips: Sequence[str], evidence: np.ndarray) -> list[Shift]:

@@ -71,12 +71,18 @@ def test_a_sample_follows_from_its_seed(project):
     assert mutate.draw(files, 5, 1) != mutate.draw(files, 5, 2)
 
 
-def test_tests_of_the_name_come_first_and_slow_ones_last(project):
-    (project / "tests/room/test_another.py").touch()
-    names = [Path(test).stem for test in mutate.list_tests("lib/room/share.py", project)]
-    assert names == ["test_share", "test_another", "test_processes"]
-    quick = mutate.list_tests("lib/room/share.py", project, quick=True)
-    assert "tests/room/test_processes.py" not in quick and len(quick) == 2
+def test_fast_tests_come_first_and_those_of_slow_files_last(project):
+    (project / "tests/room/test_another.py").write_text(
+        "import time\nimport pytest\n\n"
+        "@pytest.mark.parametrize('text', ['a b', 'c'])\n"
+        "def test_it(text):\n    time.sleep({'a b': 0.4, 'c': 0.2}[text])\n"
+    )
+    chosen = draw_all()[:1]
+    another, share = "tests/room/test_another.py::test_it", "tests/room/test_share.py::test_limit"
+    slow = "tests/room/test_processes.py::test_slow"
+    found = mutate.time_tests(chosen, project, quick=False)
+    assert found == {"lib/room/share.py": [share, f"{another}[c]", f"{another}[a b]", slow]}
+    assert slow not in mutate.time_tests(chosen, project, quick=True)["lib/room/share.py"]
 
 
 def test_what_no_test_sees_survives_and_the_file_is_as_before(project, capsys):
@@ -97,7 +103,7 @@ def test_tests_that_fail_without_a_change_end_the_trial(project):
 
 
 def test_an_interpreter_without_pytest_notices_nothing(project, monkeypatch):
-    monkeypatch.setattr(mutate, "check_unchanged", lambda *_: None)
+    monkeypatch.setattr(mutate, "time_tests", lambda *_: {"lib/room/share.py": ["tests/room"]})
     monkeypatch.setattr(mutate.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="could not be run"):
         mutate.try_all(draw_all()[:1], jobs=1, quick=False, output=None)

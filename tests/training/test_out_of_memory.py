@@ -135,6 +135,8 @@ def test_the_probe_uses_what_a_step_uses(paths):
     with LiveBytes() as rehearsal:
         train_step.rehearse(batch)
     assert all(torch.equal(v, before[k]) for k, v in train_step.model.state_dict().items())
+    # Nor do its gradients stay in the memory.
+    assert all(parameter.grad is None for parameter in train_step.model.parameters())
     steps = {
         float(optimizer.state[p]["step"])
         for optimizer in train_step.optimizers.values()
