@@ -12,6 +12,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import librosa
@@ -22,7 +23,7 @@ from transformers import VitsModel, VitsTokenizer
 from benchmarks.basics import print_table
 from lib.base_model.record import read_speakers
 from lib.evaluation.time_files import locate_clips, write_times
-from lib.evaluation.times import find_words
+from lib.evaluation.times import Interval, find_words
 from lib.files import read_json
 from lib.mms import SAMPLE_RATE
 from lib.synthesis.tokens import CharacterTokenizer
@@ -36,6 +37,9 @@ from tools.espeak import Espeak
 BASE_MODEL = Path(__file__).resolve().parents[1] / "resources/base_model"
 PAUSE_MARKS = ",.;:"
 AFTER_PAUSE, OTHERS, ENDS = "starts after a comma", "other starts", "ends"
+LETTERS = "starts of letters within words"
+PHONEMIC = ("indonesian", "swahili")
+"""Languages that write a letter for a sound."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +49,32 @@ class Truth:
     text: str
     starts: Mapping[int, float]
     ends: Mapping[int, float]
+    sounds: Mapping[int, Sequence[float]]
+    """Starts of the sounds of every word."""
 
 
-def compare(truth: Truth, found: Sequence[tuple[float, float]]) -> Iterator[tuple[str, float]]:
+def compare(
+    truth: Truth, words: Sequence[Interval], letters: Sequence[Interval]
+) -> Iterator[tuple[str, float]]:
     """Yield found less true times in seconds, by kind; the first word of a text has no start.
 
-    Parameters
-    ----------
-    found
-        Start and end of every word.
+    A letter is compared where its word has as many sounds as letters, so that the two belong
+    together; the first of a word starts with it.
     """
     places = list(find_words(truth.text))
-    if len(places) != len(found):
+    if len(places) != len(words):
         return
-    for number, ((begin, _), (start, end)) in enumerate(zip(places, found, strict=True)):
+    rest = iter(letters)
+    for number, ((begin, _), word) in enumerate(zip(places, words, strict=True)):
+        own = list(islice(rest, len(word.text)))
         if number and begin in truth.starts:
             kind = AFTER_PAUSE if truth.text[begin - 2] in PAUSE_MARKS else OTHERS
-            yield kind, start - truth.starts[begin]
+            yield kind, word.start - truth.starts[begin]
         if begin in truth.ends:
-            yield ENDS, end - truth.ends[begin]
+            yield ENDS, word.end - truth.ends[begin]
+        if len(own) == len(sounds := truth.sounds.get(begin, ())):
+            pairs = zip(own[1:], sounds[1:], strict=True)
+            yield from ((LETTERS, letter.start - sound) for letter, sound in pairs)
 
 
 def measure_demo(
@@ -83,9 +94,10 @@ def measure_demo(
     for row in clips:
         voice, text = voices[truth[row["clip"]]], texts[row["clip"]]
         _, starts = espeak.speak(text, voice.voice, voice.words_per_minute, voice.pitch)
-        words = read_json(times / "clips" / f"{row['clip']}.json")["words"]
-        found = [(word["start"], word["end"]) for word in words]
-        yield from compare(Truth(text, starts, espeak.find_ends()), found)
+        found = read_json(times / "clips" / f"{row['clip']}.json")
+        words, letters = ([Interval(**part) for part in found[k]] for k in ("words", "letters"))
+        # English has other letters than sounds.
+        yield from compare(Truth(text, starts, espeak.find_ends(), {}), words, letters)
 
 
 def measure_base(language: str, espeak: Espeak) -> Iterator[tuple[str, float]]:
@@ -99,14 +111,15 @@ def measure_base(language: str, espeak: Espeak) -> Iterator[tuple[str, float]]:
         for number, text in enumerate(invent_texts(voice)[1]):
             speech, starts = espeak.speak(text, voice.voice, voice.words_per_minute, voice.pitch)
             name = f"{voice.name}_{number}"
-            truths[name] = Truth(text, starts, espeak.find_ends())
+            sounds = espeak.find_sounds() if language in PHONEMIC else {}
+            truths[name] = Truth(text, starts, espeak.find_ends(), sounds)
             clips.append(
                 _make_clip(
                     name, text, speech, espeak.sample_rate, numbers[voice.name], frontend, tokenizer
                 )
             )
     for name, times in locate_clips(model, CharacterTokenizer.read(BASE_MODEL), clips):
-        yield from compare(truths[name], [(word.start, word.end) for word in times.words])
+        yield from compare(truths[name], times.words, times.letters)
 
 
 def _make_clip(
@@ -131,7 +144,7 @@ def summarise(what: str, errors: Iterable[tuple[str, float]]) -> list[tuple[str,
     for kind, error in errors:
         by_kind[kind].append(1000 * error)
     rows = []
-    for kind in (AFTER_PAUSE, OTHERS, ENDS):
+    for kind in (AFTER_PAUSE, OTHERS, ENDS, LETTERS):
         if kind in by_kind:
             away = np.abs(by_kind[kind])
             mean, ninth, median = np.mean(away), np.percentile(away, 90), np.median(by_kind[kind])
@@ -155,7 +168,7 @@ def main() -> None:
         for language in dict.fromkeys(voice.language for voice in BASE_VOICES):
             rows += summarise(language.capitalize(), measure_base(language, espeak))
     print_table(
-        ("clips", "words", "number", "mean error (ms)", "of 90% at most", "median, signed"), rows
+        ("clips", "times", "number", "mean error (ms)", "of 90% at most", "median, signed"), rows
     )
 
 

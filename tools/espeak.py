@@ -52,6 +52,7 @@ class Espeak:
         self._samples: list[np.ndarray] = []
         self._starts: dict[int, int] = {}
         self._pauses: list[int] = []
+        self._phonemes: list[int] = []
         # Kept, or it would be collected while C still calls it.
         self._callback = _CALLBACK(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -79,7 +80,7 @@ class Espeak:
             ``(samples,)`` int16, and the second at which each word starts, by the position of its
             first character in the text.
         """
-        self._samples, self._starts, self._pauses = [], {}, []
+        self._samples, self._starts, self._pauses, self._phonemes = [], {}, [], []
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}; `espeak-ng --voices` lists them")
         for parameter, value in ((_RATE, speed), (_PITCH, pitch), (_RANGE, pitch_range)):
@@ -104,6 +105,19 @@ class Espeak:
                 ends[place] = later / self.sample_rate
         return ends
 
+    def find_sounds(self) -> dict[int, list[float]]:
+        """Return the seconds at which the sounds of each word of the last text start.
+
+        The key is the position of the word; the first sound starts with the word.
+        """
+        ends, found = self.find_ends(), {}
+        for place, start in self._starts.items():
+            end = ends.get(place, np.inf) * self.sample_rate
+            # The end went through seconds.
+            within = sorted({s for s in self._phonemes if start <= s < end - 0.5})
+            found[place] = [sample / self.sample_rate for sample in within]
+        return found
+
     def _receive(self, wave, count: int, events) -> int:
         if wave and count:
             self._samples.append(np.ctypeslib.as_array(wave, (count,)).copy())
@@ -112,7 +126,7 @@ class Espeak:
             event = events[number]
             if event.type == _WORD:
                 self._starts[event.text_position - 1] = event.sample
-            elif event.type == _PHONEME and event.id in _PAUSES:
-                self._pauses.append(event.sample)
+            elif event.type == _PHONEME:
+                (self._pauses if event.id in _PAUSES else self._phonemes).append(event.sample)
             number += 1
         return 0

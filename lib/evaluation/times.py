@@ -68,7 +68,7 @@ def locate_text(
     ----------
     tokens
         Character of every token of the text, from `CharacterTokenizer.divide`; that of a blank is
-        empty. The blank before a letter is part of it.
+        empty. The blank after a letter is part of it.
     durations
         Frames of every token.
     silent
@@ -91,8 +91,6 @@ def locate_text(
     ends = np.cumsum(durations, dtype=np.int64)
     starts = ends - durations
     own_starts, own_ends = starts[places], ends[places]
-    # A blank has a single letter after it, but for the last.
-    with_blank = np.concatenate([[0], own_ends])[: len(places)]
 
     def seconds(frame: int) -> float:
         return round(float(frame) * frame_seconds, 3)
@@ -102,7 +100,7 @@ def locate_text(
     words, letters = [], []
     for (begin, end), (first, last) in zip(words_at, bounds, strict=True):
         words.append(Interval(seconds(first), seconds(last), text[begin:end]))
-        edges = [first, *np.clip(with_blank[begin + 1 : end], first, last), last]
+        edges = [first, *np.clip(own_starts[begin + 1 : end], first, last), last]
         letters += [
             Interval(seconds(one), seconds(other), character)
             for character, (one, other) in zip(text[begin:end], pairwise(edges), strict=True)

@@ -33,8 +33,8 @@ def test_words_meet_at_the_space_where_nobody_pauses():
     times = locate_text(divide("ab c"), [1, 1, 1, 1, 1, 2, 1, 1, 1], LOUD[:10], 0.1)
     # The space's own frames are 5 and 6.
     assert places(times.words) == [("ab", 0.0, 0.5), ("c", 0.5, 1.0)]
-    # The blank before b is part of b.
-    assert places(times.letters) == [("a", 0.0, 0.2), ("b", 0.2, 0.5), ("c", 0.5, 1.0)]
+    # The blank before b is part of a.
+    assert places(times.letters) == [("a", 0.0, 0.3), ("b", 0.3, 0.5), ("c", 0.5, 1.0)]
     assert times.duration == 1.0
 
 
@@ -55,7 +55,7 @@ def test_silence_at_both_ends_is_no_part_of_a_word():
     silent[:3] = silent[18:] = True
     times = locate_text(divide("ab"), [3, 2, 2, 5, 8], silent, 0.1)
     assert places(times.words) == [("ab", 0.3, 1.8)]
-    assert places(times.letters) == [("a", 0.3, 0.5), ("b", 0.5, 1.8)]
+    assert places(times.letters) == [("a", 0.3, 0.7), ("b", 0.7, 1.8)]
 
 
 def test_a_model_without_blanks_has_a_token_a_letter():
@@ -84,7 +84,7 @@ def test_a_letter_without_blanks_of_its_own_has_a_place_too():
     assert tokens == ["k", "", "a", "", "k", "", " ", "", "k"]
     times = locate_text(tokens, [2, 1, 1, 1, 1, 1, 1, 1, 1], LOUD[:10], 0.1)
     assert places(times.words) == [("kak", 0.0, 0.7), ("k", 0.7, 1.0)]
-    assert places(times.letters)[:3] == [("k", 0.0, 0.2), ("a", 0.2, 0.4), ("k", 0.4, 0.7)]
+    assert places(times.letters)[:3] == [("k", 0.0, 0.3), ("a", 0.3, 0.5), ("k", 0.5, 0.7)]
 
 
 def test_other_numbers_of_tokens_and_frames_are_refused():
