@@ -254,7 +254,7 @@ WRITE_WITHIN = {
     "lib/dataset/assemble.py": {"_write_table"},
     # Into memory.
     "lib/talk/server.py": {"speak"},
-    "lib/packs/onnx_file.py": {"_finish"},
+    "lib/packs/onnx_file.py": {"_save"},
     "lib/packs/pack.py": {"_write_documents"},
     "lib/packs/piper.py": {"write_piper_pack"},
     "lib/packs/sherpa.py": {"write_sherpa_pack"},

@@ -174,7 +174,7 @@ def _finish(path: Path, metadata: Mapping[str, object]) -> None:
             empty = helper.make_tensor(value.name, TensorProto.FLOAT, [1, channels, 0], [])
             graph.initializer.append(empty)
     helper.set_model_props(model, {name: str(value) for name, value in metadata.items()})
-    path.write_bytes(model.SerializeToString())
+    _save(model, path)
     _simplify(path)
 
 
@@ -194,8 +194,7 @@ def _simplify(path: Path) -> None:
         used = [own for own in model.opset_import if not own.domain]
         del model.opset_import[:]
         model.opset_import.extend(used)
-        onnx.checker.check_model(model)
-        simplified.write_bytes(model.SerializeToString())
+        _save(model, simplified)
 
 
 def _halve_weights(path: Path) -> None:
@@ -210,5 +209,9 @@ def _halve_weights(path: Path) -> None:
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for place, node in enumerate(casts):
         graph.node.insert(place, node)
+    _save(model, path)
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
