@@ -1,6 +1,9 @@
 """The log of a training is written by one process, and tells the curves' numbers."""
 
-from lib.training.logging import TrainingLog
+import numpy as np
+import torch
+
+from lib.training.logging import TrainingLog, _colour
 
 
 def test_only_the_main_process_logs_and_shows_progress(tmp_path, capsys):
@@ -13,3 +16,11 @@ def test_only_the_main_process_logs_and_shows_progress(tmp_path, capsys):
     shown = capsys.readouterr().err
     assert "training, going on at step 4" in shown and "4/10" in shown
     assert list((tmp_path / "loud").glob("events.*"))
+
+
+def test_pictures_go_from_black_to_white_with_row_0_at_the_bottom():
+    picture = _colour(torch.tensor([[0.0, 1 / 3], [2 / 3, 1.0]]))
+    black, violet, orange, white = (0, 0, 10), (90, 20, 110), (240, 120, 30), (255, 250, 220)
+    expected = np.array([[orange, white], [black, violet]])
+    assert np.abs(picture.astype(int) - expected).max() <= 1
+    assert (_colour(torch.ones(2, 3)) == black).all()
