@@ -13,8 +13,11 @@ def test_only_the_main_process_logs_and_shows_progress(tmp_path, capsys):
     assert capsys.readouterr().err == "" and not (tmp_path / "quiet").exists()
     with TrainingLog(tmp_path / "loud", 10, 4) as loud:
         loud.bar.refresh()
+        loud.advance(3, {"mel": 0.25})
+        loud.bar.refresh()
     shown = capsys.readouterr().err
     assert "training, going on at step 4" in shown and "4/10" in shown
+    assert "5/10" in shown and "epoch=3" in shown and "mel=0.25" in shown
     assert list((tmp_path / "loud").glob("events.*"))
 
 
