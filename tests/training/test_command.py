@@ -28,7 +28,8 @@ def test_the_command_trains_into_its_folder_and_keeps_where_it_is_told(
     assert summary["finished"] and summary["epoch"] == 1
     assert (output / "checkpoints/epoch0001").is_dir()
     assert list((output / "tensorboard").glob("events.*"))
-    assert list(kept.glob("training-*/checkpoints/epoch0001"))
+    for name in ("checkpoints/epoch0001", "summary/training.json"):
+        assert list(kept.glob(f"training-*/{name}")), name
 
 
 def test_what_cannot_be_read_is_told(config, base, tmp_path):
