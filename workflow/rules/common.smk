@@ -226,10 +226,14 @@ def begin_run():
 
 
 def estimate(base, per_mb=0.0):
-    """Make a resource that grows with the size of a job's input, and with every attempt."""
+    """Make a resource that grows with the size of a job's input, and with every attempt.
+
+    The weights of checkpoints do not count: they are read one at a time, and few of them.
+    """
 
     def resource(wildcards, input, attempt):
-        size = total_size(map(Path, input)) / 2**20 if per_mb else 0
+        read = [Path(path) for path in input if path != input.get("weights")]
+        size = total_size(read) / 2**20 if per_mb else 0
         return math.ceil(attempt * (base + per_mb * size))
 
     return resource
@@ -331,6 +335,7 @@ def list_pages(wildcards):
 
 # Whose weights judge the transcripts: the base model's, or those of the training.
 JUDGES = {"before": [], "after": "<results>/training.json"}
+WEIGHTS = {"before": [], "after": "<results>/weights"}
 
 # What is measured, and the model that says the sentences.
 MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
