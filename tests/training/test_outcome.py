@@ -98,3 +98,18 @@ def test_a_disk_that_is_full_is_no_reason_to_copy(finished, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(OSError, match="the disk is full"):
         run(finished)
+
+
+def test_a_new_machine_ends_with_the_weights_of_all_milestones(paths, tmp_path, base):
+    """What was kept of a machine that is gone: the newest to go on from, of others the weights."""
+    kept = str(tmp_path / "kept")
+    run(paths, epochs=3, keep_at=kept)
+    other = make_paths(tmp_path / "other", paths.dataset, base)
+    summary = run(other, epochs=4, keep_at=kept)
+    assert names(other.weights) == ["best", *(f"epoch000{i}" for i in range(1, 5))]
+    same = "epoch0001/ema.safetensors"
+    assert (other.weights / same).read_bytes() == (paths.weights / same).read_bytes()
+    assert names(other.checkpoints / "epoch0001") == ["ema.safetensors", "state.json"]
+    # It went on from the third: nothing was trained twice.
+    assert len(read_curves(other.curves)["train/mel"].steps) == summary["step"]
+    assert summary["step"] == read_json(paths.summary)["step"] * 4 // 3
