@@ -38,6 +38,11 @@ rule train_model:
         "../scripts/train_model.py"
 
 
+# See no_shared_disk.smk.
+if not HAS_BENCHMARK:
+    workflow.get_rule("train_model")._benchmark = None
+
+
 rule export_model:
     input:
         training="<results>/training.json",
