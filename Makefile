@@ -24,11 +24,11 @@ found = output=$$($(BIN)/python -c 'import sys, yaml; print({key: value \
 finished = $(found) && { test -e "$$output/$(1)" || \
 	{ echo "$$output/$(1) is not there yet: run make run CONFIG=$$CONFIG first" >&2; exit 2; }; }
 
-.PHONY: help config setup setup-quality setup-cluster demo say talk run dry-run bundle receive test \
-	lint bench report tensorboard clean
+.PHONY: help config setup setup-quality setup-cluster setup-kubernetes setup-vastai demo say talk run \
+	dry-run bundle receive test lint bench report tensorboard clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup:  ## make or repair the environment .venv
 	@$(PYTHON) envs/setup.py
@@ -38,6 +38,12 @@ setup-quality: setup  ## install what evaluation.naturalness needs
 
 setup-cluster: setup  ## install the executor that profiles/slurm needs
 	@$(BIN)/python -m pip install --quiet --no-deps -r envs/cluster.txt
+
+setup-kubernetes: setup  ## install the executor and the storage that profiles/kubernetes needs
+	@$(BIN)/python -m pip install --quiet --no-deps -r envs/kubernetes.txt
+
+setup-vastai: setup  ## install the executor that profiles/vastai needs
+	@$(BIN)/python -m pip install --quiet --no-deps -r envs/vastai.txt
 
 demo: setup  ## run everything on the embedded demo corpus and base model, on the CPU
 	@$(MAKE) --no-print-directory run $(DEMO)

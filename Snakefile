@@ -2,7 +2,7 @@
 #   source/ clips/              what was found in the user's source; {clip}.wav|.json of each clip
 #   embeddings/ speakers/       by shard, which follows from a clip's id; who speaks, review.html
 #   text/ dataset/              what is trained of a text; DatasetDict; manifest.tsv, rejected.tsv
-#   base_model/ training.json   fetched_base/ fitted; what came of it; checkpoints/ tensorboard/
+#   base_model/ training.json   fetched_base/ fitted; what came of it; checkpoints/ weights/ curves/
 #   model/ samples/ report/     the voice, sentences by it, plots; quality/ transcripts/ its figures
 #   onnx/ export/ speech/       for other programs; texts read out; preference/ blind pairs
 #   logs/ benchmarks/ state/    by rule; state/ has decisions that outlive all above: ids, splits

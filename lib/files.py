@@ -19,6 +19,8 @@ _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 # Names that `tempfile` makes; `.old` is what steps aside for a new directory.
 _LEFTOVERS = (".*.????????.tmp", ".*.????????.old")
+# Another disk; a file system without them, or where the file is somebody else's; too many names.
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _NO_SPACE = 2**16  # bytes; a file system with fewer is full
 
 
@@ -122,6 +124,19 @@ def remove_temporaries(folder: Path, below: bool = False) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def link_file(path: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has none.
+
+    Only for files that are never changed in place.
+    """
+    try:
+        os.link(path, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(path, target)
 
 
 def flush_to_disk(path: Path) -> None:

@@ -30,8 +30,8 @@ def test_a_configuration_that_does_not_exist_is_named():
 def test_help_lists_every_target_once_and_make_has_nothing_to_warn_of():
     done = make("help")
     targets = [line.split()[0] for line in done.stdout.splitlines()]
-    expected = "help setup setup-quality setup-cluster demo say talk run dry-run bundle receive"
-    expected += " test lint bench report tensorboard clean"
+    expected = "help setup setup-quality setup-cluster setup-kubernetes setup-vastai demo say talk"
+    expected += " run dry-run bundle receive test lint bench report tensorboard clean"
     assert targets == expected.split()
     assert done.stderr == ""
 

@@ -44,7 +44,7 @@ SECTIONS = {
     "samples": {"texts": ["hello there"]},
 }
 # They tell when something happened and how long it took, or from which files and by which process.
-TIMED = ("logs", "benchmarks", "tensorboard", "source")
+TIMED = ("logs", "benchmarks", "tensorboard", "curves", "source")
 PROCESSES = (".lock",)
 # Drawn at random by `datasets` for every dataset.
 DRAWN = re.compile(rb'"_fingerprint": "\w+"')

@@ -16,9 +16,10 @@ from lib.bundle.box import SUMS, TRAINED, BundleError, check_sums
 from lib.config.training import TrainingSettings
 from lib.files import atomic_directory, atomic_path, read_json
 from lib.locking import take_lock
-from lib.training.checkpoint import newest_checkpoint, replace_checkpoints
-from lib.training.logging import archive_curves
+from lib.training.checkpoint import keep_weights, newest_checkpoint, replace_checkpoints
+from lib.training.logging import archive_curves, keep_curves
 from lib.training.resume import Start, decide_start, make_signature
+from lib.training.settings import TrainingPaths
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def receive_training(
                 os.replace(target, target.with_suffix(".json.old"))
             logger.info("%s: the next run goes on from these checkpoints", results / "checkpoints")
             return
+        _keep_outcome(trained / _SUMMARY, results)
         with atomic_path(target) as temporary:
             shutil.copyfile(trained / _SUMMARY, temporary)
     logger.info("%s: the training is taken", target)
@@ -123,3 +125,14 @@ def _place(trained: Path, results: Path) -> None:
     for file in sorted((trained / "tensorboard").glob("events.out.tfevents.*")):
         with atomic_path(curves / file.name) as temporary:
             shutil.copyfile(file, temporary)
+
+
+def _keep_outcome(summary: Path, results: Path) -> None:
+    """Write the weights and curves that the training has left, of the checkpoints placed here.
+
+    One of an earlier version has none beside its checkpoints.
+    """
+    paths = TrainingPaths.within(results, results / "dataset", results / "base_model")
+    done = read_json(summary)
+    keep_weights(paths.checkpoints, Path(done["last"]).name, Path(done["best"]).name, paths.weights)
+    keep_curves(paths)

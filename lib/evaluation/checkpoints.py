@@ -78,7 +78,8 @@ def list_checkpoints(training: Path) -> list[KeptCheckpoint]:
     ----------
     training
         Summary of the training. Checkpoints with other speakers or letters than its last one are
-        of an earlier dataset, and left out; so are damaged ones.
+        of an earlier dataset, and left out; so are damaged ones. Summaries of earlier versions
+        name folders in ``checkpoints/``, those of now in ``weights/``.
     """
     summary = read_json(training)
     home = training.absolute().parent

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lib.base_model.weights import (
+    AVERAGE_FILE,
     STATE_FILE,
     DamagedCheckpointError,
     check_file,
@@ -71,6 +72,8 @@ class CheckpointKeeper:
     def fetch(self, checkpoints: Path, curves: Path) -> None:
         """Bring the newest kept checkpoint and the best, unless there is one as new here.
 
+        Of other milestones the averaged weights are enough: voices can be made of them.
+
         Raises
         ------
         StorageError
@@ -82,7 +85,10 @@ class CheckpointKeeper:
         with tempfile.TemporaryDirectory() as records:
             self._storage.get(kept, Path(records), only=STATE_FILE)
             there = _read_steps(Path(records))
-        here = max(_read_steps(checkpoints).values(), default=-1)
+        steps = _read_steps(checkpoints)
+        # Of some only the average was brought.
+        whole = (name for name in steps if (checkpoints / name / RESUMABLE_FILE).is_file())
+        here = max((steps[name] for name in whole), default=-1)
         for step, name in sorted(((step, name) for name, step in there.items()), reverse=True):
             if step <= here:
                 return
@@ -93,6 +99,11 @@ class CheckpointKeeper:
             return
         if BEST in self._storage.list(kept):
             self._bring(f"{kept}/{BEST}", checkpoints / BEST)
+        # None of later ones, which the training comes to once more and then saves as a whole.
+        earlier = [name for name, reached in there.items() if reached < step]
+        for name in set(earlier) - set(self._surplus(there)):
+            if name.startswith("epoch"):
+                self._bring_average(f"{kept}/{name}", checkpoints / name)
         if CURVES in self._storage.list(self._name) and not any(curves.glob("*")):
             curves.mkdir(parents=True, exist_ok=True)
             self._storage.get(f"{self._name}/{CURVES}", curves)
@@ -108,6 +119,19 @@ class CheckpointKeeper:
             logger.warning("Skipped a kept checkpoint, %s: %s", name, error)
             return False
         return True
+
+    def _bring_average(self, name: str, folder: Path) -> None:
+        """Copy the averaged weights of a checkpoint here, unless it is here."""
+        if folder.exists():
+            return
+        try:
+            with atomic_directory(folder) as temporary:
+                for file in (STATE_FILE, AVERAGE_FILE):
+                    self._storage.get(name, temporary, only=file)
+                checksums = read_record(temporary)["checksums"]
+                check_file(temporary / AVERAGE_FILE, checksums.get(AVERAGE_FILE))
+        except DamagedCheckpointError as error:
+            logger.warning("Skipped a kept checkpoint, %s: %s", name, error)
 
     def start_anew(self) -> None:
         """Keep what follows beside what is there, since the training starts anew."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from lib.synthesis.synthesizer import Synthesizer, load_fastest
 
-MODEL, CHECKPOINTS, BASE_MODEL = "model", "checkpoints", "base_model"
+MODEL, BASE_MODEL = "model", "base_model"
+# A training that came from another machine has left its weights alone.
+CHECKPOINTS = ("checkpoints", "weights")
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Voices:
         if not self.names():
             raise ValueError(
                 f"{self.results} has no voice: expected the output folder of a run, with model/ or "
-                "checkpoints/, or the folder of a voice"
+                "checkpoints/ or weights/, or the folder of a voice"
             )
 
     def names(self) -> list[str]:
@@ -39,8 +41,10 @@ class Voices:
         if self._is_voice():
             return [self.results.name]
         found = [MODEL] if (self.results / MODEL / "config.json").is_file() else []
-        states = sorted(self.results.glob(f"{CHECKPOINTS}/*/state.json"), reverse=True)
-        return found + [f"{CHECKPOINTS}/{path.parent.name}" for path in states]
+        for folder in CHECKPOINTS:
+            if states := sorted(self.results.glob(f"{folder}/*/state.json"), reverse=True):
+                return found + [f"{folder}/{path.parent.name}" for path in states]
+        return found
 
     def get(self, name: str) -> Synthesizer:
         """Return a voice; a checkpoint is first written as one.

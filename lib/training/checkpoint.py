@@ -36,7 +36,7 @@ from lib.base_model.weights import (
     describe_fault,
     read_record,
 )
-from lib.files import atomic_directory, remove_temporaries
+from lib.files import atomic_directory, link_file, remove_temporaries
 from lib.keeping.keeper import RESUMABLE_FILE
 
 logger = logging.getLogger(__name__)
@@ -229,6 +229,31 @@ def find_surplus(names: Iterable[str], keep: int | str) -> list[str]:
     if keep != "all":
         surplus += milestones[: max(0, len(milestones) - int(keep))]
     return surplus
+
+
+def keep_weights(root: Path, last: str, best: str, folder: Path) -> None:
+    """Write what voices can be made of, when a training has ended: the averages of all milestones.
+
+    ``{checkpoint}/ema.safetensors`` and ``state.json`` are the checkpoints' files under a second
+    name, and cost no disk where the file system has such names.
+
+    Parameters
+    ----------
+    last, best
+        Names of two checkpoints that count beside the milestones. A damaged one is left out.
+    """
+    milestones = (path.name for path in _directories(root) if re.match("epoch[0-9]", path.name))
+    with atomic_directory(folder) as temporary:
+        for name in dict.fromkeys([last, *milestones, best]):
+            try:
+                checksum = read_state(root / name)["checksums"].get(AVERAGE_FILE)
+                check_file(root / name / AVERAGE_FILE, checksum)
+            except DamagedCheckpointError as error:
+                logger.warning("Left out: %s", error)
+                continue
+            (temporary / name).mkdir()
+            for file in (STATE_FILE, AVERAGE_FILE):
+                link_file(root / name / file, temporary / name / file)
 
 
 def replace_checkpoints(root: Path, first: Checkpoint | None) -> Path | None:

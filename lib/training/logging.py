@@ -1,4 +1,4 @@
-"""The log of a training: TensorBoard, a progress bar, and ``training.json``."""
+"""The log of a training: TensorBoard, a progress bar, and what came of it in the end."""
 
 import logging
 import os
@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lib.files import write_json
+from lib.files import atomic_directory, link_file, write_json
 from lib.mms import SAMPLE_RATE
-from lib.training.checkpoint import TrainState
+from lib.training.checkpoint import TrainState, keep_weights
 from lib.training.settings import TrainingPaths
 from lib.training.validation import ValidationResult
 
 logger = logging.getLogger(__name__)
+
+_EVENTS = "events.out.tfevents.*"
 
 
 class TrainingLog:
@@ -97,7 +99,7 @@ def archive_curves(directory: Path) -> Path | None:
 
     TensorBoard shows them as another run beside the new one.
     """
-    files = sorted(directory.glob("events.out.tfevents.*"))
+    files = sorted(directory.glob(_EVENTS))
     if not files:
         return None
     name = f"until-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -110,6 +112,16 @@ def archive_curves(directory: Path) -> Path | None:
         os.replace(file, target / file.name)
     logger.info("The earlier curves are kept in %s", target)
     return target
+
+
+def keep_curves(paths: TrainingPaths) -> None:
+    """Write the curves of a training that has ended, without those of earlier ones.
+
+    They are the event files under a second name, like the weights.
+    """
+    with atomic_directory(paths.curves) as temporary:
+        for file in sorted(paths.tensorboard.glob(_EVENTS)):
+            link_file(file, temporary / file.name)
 
 
 class Throughput:
@@ -154,37 +166,41 @@ def _colour(values: Tensor) -> np.ndarray:
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def write_summary(
+def write_outcome(
     paths: TrainingPaths,
     state: TrainState,
     signature: Mapping[str, Any],
-    best: Path,
-    last: Path,
+    best: str,
+    last: str,
     num_clips: tuple[int, int],
     code: str | None,
 ) -> None:
-    """Write the summary of a training that has ended, for the export and the report.
+    """Write what came of a training that has ended: weights, curves, and a summary of it.
 
-    The paths in it are relative to its folder, so that a whole run can be moved.
+    Export, evaluation and report read these and not the checkpoints, which a workflow cannot
+    declare: it would delete them with every job that failed. The paths in the summary are relative
+    to its folder, so that a whole run can be moved.
 
     Parameters
     ----------
     best, last
-        Folders of these checkpoints.
+        Names of these checkpoints.
     num_clips
         Number of clips of the training and of the validation split.
     code
         Digest of the present code. The signature has the digests of the code that trained.
     """
     home = paths.summary.absolute().parent
+    keep_weights(paths.checkpoints, last, best, paths.weights)
+    keep_curves(paths)
     trained_by = signature.get("code", [])
     summary = {
         **asdict(state),
-        "last": os.path.relpath(last.absolute(), home),
-        "best": os.path.relpath(best.absolute(), home),
+        "last": os.path.relpath(paths.weights.absolute() / last, home),
+        "best": os.path.relpath(paths.weights.absolute() / best, home),
         "clips": num_clips[0],
         "validation_clips": num_clips[1],
-        "tensorboard": os.path.relpath(paths.tensorboard.absolute(), home),
+        "tensorboard": os.path.relpath(paths.curves.absolute(), home),
         "code": {
             "now": code,
             "trained_by": trained_by,

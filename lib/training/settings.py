@@ -20,6 +20,10 @@ class TrainingPaths:
     checkpoints: Path
     tensorboard: Path
     summary: Path
+    weights: Path
+    """Folder of what a voice can be made of, written at the end: see `keep_weights`."""
+    curves: Path
+    """Folder of the event files of the curves, written at the end."""
 
     @classmethod
     def within(cls, folder: Path, dataset: Path, base_model: Path) -> "TrainingPaths":
@@ -30,6 +34,8 @@ class TrainingPaths:
             checkpoints=folder / "checkpoints",
             tensorboard=folder / "tensorboard",
             summary=folder / "training.json",
+            weights=folder / "weights",
+            curves=folder / "curves",
         )
 
 

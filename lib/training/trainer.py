@@ -38,7 +38,7 @@ from lib.training.device import (
     fits_in_memory,
     start_accelerator,
 )
-from lib.training.logging import Throughput, TrainingLog, archive_curves, write_summary
+from lib.training.logging import Throughput, TrainingLog, archive_curves, write_outcome
 from lib.training.non_finite_steps import NonFiniteSteps
 from lib.training.resume import (
     Start,
@@ -328,7 +328,7 @@ class Trainer:
             self.keeper.keep_checkpoint(self.paths.checkpoints / name)
 
     def _finish(self) -> None:
-        """Make sure that the state reached is saved, and write the summary."""
+        """Make sure that the state reached is saved, and write what came of it."""
         state, root = self.state, self.paths.checkpoints
         if state.epoch > self.epochs or (state.epoch == self.epochs and state.batch):
             note_surplus_epochs(self.epochs, state.epoch, root)
@@ -338,12 +338,12 @@ class Trainer:
         if saved_step(root / last) != state.step:
             self._save(last)
         if self.is_main:
-            write_summary(
+            write_outcome(
                 self.paths,
                 state,
                 self.signature,
-                best=root / (last if state.best_epoch is None else BEST),
-                last=root / last,
+                best=last if state.best_epoch is None else BEST,
+                last=last,
                 num_clips=(len(self.clips), len(self.validator.clips)),
                 code=self.code,
             )

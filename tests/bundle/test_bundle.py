@@ -53,6 +53,11 @@ def test_a_training_goes_there_is_killed_goes_on_and_comes_back(
     receive_training(back, home, config)
     assert read_json(home / "training.json")["epoch"] == 4
     assert_equal(weights(undisturbed.checkpoints), weights(home / "checkpoints"))
+    # Its weights too, in places of their own as if it had been trained here.
+    assert names(home / "weights") == names(undisturbed.weights)
+    same = "epoch0004/ema.safetensors"
+    assert (home / "weights" / same).samefile(home / "checkpoints" / same)
+    assert names(home / "curves") == names(back / "curves")
     (kept,) = (tmp_path / "kept").iterdir()
     assert_equal(weights(undisturbed.checkpoints), weights(kept / "checkpoints"))
 

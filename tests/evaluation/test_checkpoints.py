@@ -108,10 +108,10 @@ def test_kept_checkpoints_are_listed_once_an_epoch_without_damaged_ones(undistur
     shutil.copytree(undisturbed.summary.parent, run)
     summary = run / "training.json"
     assert [found.epoch for found in list_checkpoints(summary)] == [1, 2, 3, 4]
-    (run / "checkpoints/epoch0002/state.json").write_text("{")
-    record = read_json(run / "checkpoints/epoch0003/state.json")
+    (run / "weights/epoch0002/state.json").write_text("{")
+    record = read_json(run / "weights/epoch0003/state.json")
     record["signature"]["speakers"] = {"somebody else": 0}
-    write_json(run / "checkpoints/epoch0003/state.json", record)
+    write_json(run / "weights/epoch0003/state.json", record)
     assert [found.epoch for found in list_checkpoints(summary) if found.folder.name != "best"] == [
         1,
         4,

@@ -50,7 +50,9 @@ def test_a_new_machine_gets_the_newest_the_best_and_the_curves(target, tmp_path)
         keeper.keep_checkpoint(write_checkpoint(here, "best", 4, resumable=False))
         keeper.keep_outcome(tmp_path / "here/tensorboard", tmp_path / "here/training.json")
     make_keeper(target).fetch(there, tmp_path / "there/tensorboard")
-    assert names(there) == ["best", "step00000007"]
+    assert names(there) == ["best", "epoch0001", "step00000007"]
+    # A voice can be made of an earlier milestone, and no training goes on from it.
+    assert names(there / "epoch0001") == ["ema.safetensors", "state.json"]
     assert (there / "step00000007/optimizers.pt").read_text() == "step00000007 7"
     assert names(tmp_path / "there/tensorboard") == ["events"]
     assert open_storage(target).list("training-1a/summary") == ["training.json"]

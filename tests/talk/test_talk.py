@@ -97,6 +97,10 @@ def test_voices_are_the_model_and_the_checkpoints_the_last_first(results, tmp_pa
     names = Voices(tmp_path).names()
     assert names[0] == "model"
     assert names[1:] == [f"checkpoints/{name}" for name in ("epoch0016", "epoch0008", "best")]
+    # Of a training on another machine only the weights are here.
+    (tmp_path / "checkpoints").rename(tmp_path / "weights")
+    names = Voices(tmp_path).names()
+    assert names[1:] == [f"weights/{name}" for name in ("epoch0016", "epoch0008", "best")]
     # A voice alone is one too.
     assert Voices(results / "onnx").names() == ["onnx"]
     assert Voices(results / "onnx").get("onnx").row("Anna") == 0

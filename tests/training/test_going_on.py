@@ -231,9 +231,9 @@ def test_a_run_that_was_moved_exports_its_own_weights(tmp_path, dataset, base, m
     paths = make_paths(tmp_path / "results", dataset, base)
     summary = run(paths, epochs=1)
     assert (summary["best"], summary["last"], summary["tensorboard"]) == (
-        "checkpoints/best",
-        "checkpoints/epoch0001",
-        "tensorboard",
+        "weights/best",
+        "weights/epoch0001",
+        "curves",
     )
     os.replace("results", "results_v1")
     run(paths, epochs=1, seed=99)
@@ -252,7 +252,7 @@ def test_a_run_that_was_moved_exports_its_own_weights(tmp_path, dataset, base, m
 def test_a_checkpoint_that_is_gone_is_named(undisturbed, base, tmp_path):
     moved = tmp_path / "training.json"
     shutil.copy(undisturbed.summary, moved)
-    with pytest.raises(ValueError, match=r"names checkpoints/best as its best.*run again"):
+    with pytest.raises(ValueError, match=r"names weights/best as its best.*run again"):
         export_trained(moved, "best", base, tmp_path / "model", "eng")
 
 

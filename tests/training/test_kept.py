@@ -39,9 +39,9 @@ def test_fewer_epochs_than_were_trained_end_with_weights_that_are_there(
     assert "training.epochs is 1, and epoch 2 is done already" in caplog.text
     for choice in ("last", "best"):
         export_trained(paths.summary, choice, base, tmp_path / choice, "eng")
-    assert summary["last"] == "checkpoints/step00000005"
+    assert summary["last"] == "weights/step00000005"
     # With more epochs it goes on from there.
-    assert run(paths, epochs=3, max_validation_clips=0)["last"] == "checkpoints/epoch0003"
+    assert run(paths, epochs=3, max_validation_clips=0)["last"] == "weights/epoch0003"
 
 
 @pytest.mark.parametrize("change", [{"epochs": 2}, {"epochs": 9, "early_stopping_epochs": 1}])

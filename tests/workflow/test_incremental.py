@@ -228,6 +228,38 @@ def test_a_sample_text_does_not_retrain(trained, tmp_path):
     assert "train_model" not in jobs
 
 
+def test_results_of_an_earlier_version_get_their_weights_without_training(trained, tmp_path):
+    """They have checkpoints, curves and a summary, and an update must not cost a training."""
+    project = trained.copy(tmp_path / "project")
+    checkpoints = {p: p.stat().st_mtime_ns for p in project.results.glob("checkpoints/*/*")}
+    model = (project.results / "model/model.safetensors").read_bytes()
+    summary = (project.results / "training.json").read_text()
+    (project.results / "training.json").write_text(summary.replace("weights/", "checkpoints/"))
+    for folder in ("weights", "curves"):
+        shutil.rmtree(project.results / folder)
+    assert project.run("results/model", "results/report/training").jobs == {
+        "train_model": 1,
+        "export_model": 1,
+        "plot_training": 1,
+    }
+    assert (project.results / "training.json").read_text() == summary
+    assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+    assert (project.results / "model/model.safetensors").read_bytes() == model
+
+
+def test_a_voice_is_made_where_no_checkpoint_is(trained, tmp_path):
+    """On another machine, whose checkpoints did not come back."""
+    project = trained.copy(tmp_path / "project")
+    model = (project.results / "model/model.safetensors").read_bytes()
+    for folder in ("checkpoints", "tensorboard", "model", "report/training"):
+        shutil.rmtree(project.results / folder)
+    assert set(project.run("results/model", "results/report/training").jobs) == {
+        "export_model",
+        "plot_training",
+    }
+    assert (project.results / "model/model.safetensors").read_bytes() == model
+
+
 def _training(project: Project) -> dict:
     return yaml.safe_load((project.folder / "config.yaml").read_text())["training"]
 

@@ -27,7 +27,7 @@ TARGET = "results/model"
 # One thread: as many give the same bits, and tests share the cores.
 THREADS = ("--set-threads", "train_model=1")
 # Of the results, what tells of the run and not of the voice: numbers of processes, times of files.
-OF_THE_RUN = ("logs", "benchmarks", "tensorboard", "checkpoints")
+OF_THE_RUN = ("logs", "benchmarks", "tensorboard", "curves", "checkpoints")
 OF_THE_RUN += ("state/run.lock", "state/training.lock", "source/content_hashes.json")
 # The executor asks for its jobs after 40 s, and then less and less often.
 HEAD = """

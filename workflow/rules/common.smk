@@ -17,12 +17,12 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.executors.local import Executor as LocalExecutor
-from snakemake.settings.types import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod, SharedFSUsage
 
 from lib.audio.measurement import read_sidecar
 from lib.audio.pool import convert_clip
 from lib.config.audio import AudioSettings
-from lib.corpus import Columns, load_corpus, read_audio, read_corpus, save_corpus
+from lib.corpus import Columns, Corpus, load_corpus, read_audio, read_corpus, save_corpus
 from lib.config.dataset import DatasetSettings
 from lib.files import remove_temporaries, total_size
 from lib.locking import LockedError, take_lock
@@ -84,6 +84,16 @@ def read_source():
     return read_corpus(path, columns, cache=RESULTS / "source", record=record)
 
 
+# Of the input and output of jobs: then the machines that compute have what is sent to them alone.
+NOTHING_SHARED = SharedFSUsage.INPUT_OUTPUT not in workflow.storage_settings.shared_fs_usage
+
+
+def read_index():
+    """Read the index of the source; a training needs none, and where no disk is shared has none."""
+    index = RESULTS / "source"
+    return Corpus({}, []) if NOTHING_SHARED and not index.exists() else load_corpus(index)
+
+
 def check_base():
     """Refuse a base model that cannot be had, or that the clips or transcripts do not fit."""
     if not is_fetched(RESULTS / "fetched_base", config["base_model"]["source"]):
@@ -124,7 +134,7 @@ try:
     RESULTS = Path(config["output"])
     # They refuse values that fit their types but not each other.
     AUDIO, _ = AudioSettings(**config["audio"]), DatasetSettings(**config["dataset"])
-    CORPUS = read_source() if workflow.is_main_process else load_corpus(RESULTS / "source")
+    CORPUS = read_source() if workflow.is_main_process else read_index()
     OVERRIDES = read_overrides(config["speakers"]["overrides"], read_schema("speakers"))
     # Reads the record of speaker ids too: that it is whole should be known before the work.
     check_overrides(
@@ -229,10 +239,14 @@ def begin_run():
 
 
 def estimate(base, per_mb=0.0):
-    """Make a resource that grows with the size of a job's input, and with every attempt."""
+    """Make a resource that grows with the size of a job's input, and with every attempt.
+
+    The weights of checkpoints do not count: they are read one at a time, and few of them.
+    """
 
     def resource(wildcards, input, attempt):
-        size = total_size(map(Path, input)) / 2**20 if per_mb else 0
+        read = [Path(path) for path in input if path != input.get("weights")]
+        size = total_size(read) / 2**20 if per_mb else 0
         return math.ceil(attempt * (base + per_mb * size))
 
     return resource
@@ -334,6 +348,7 @@ def list_pages(wildcards):
 
 # Whose weights judge the transcripts: the base model's, or those of the training.
 JUDGES = {"before": [], "after": "<results>/training.json"}
+WEIGHTS = {"before": [], "after": "<results>/weights"}
 
 # What is measured, and the model that says the sentences.
 MEASURED = {"recordings": [], "before": "<results>/base_model", "after": "<results>/model"}
@@ -343,3 +358,6 @@ def list_quality(wildcards):
     """Figures of the voice; none if nothing is measured."""
     measured = MEASURED if config["evaluation"]["clips"] else []
     return [f"<results>/quality/{what}.json" for what in measured]
+
+
+include: "no_shared_disk.smk"

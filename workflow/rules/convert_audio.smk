@@ -17,7 +17,7 @@ rule convert_audio:
     # A process that was killed from outside says nothing about the clip.
     retries: 2
     group:
-        None if workflow.remote_exec else "convert_audio"
+        None if workflow.remote_exec or NOTHING_SHARED else "convert_audio"
     # The process that a group is handed to runs it by itself: SLURM's executor would start another.
     localrule: workflow.remote_exec
     resources:

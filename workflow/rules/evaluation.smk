@@ -1,7 +1,7 @@
 """Measures the quality of the voices on the sentences of the validation split.
 
-REQUIRES  <results>/model, <results>/base_model, <results>/dataset,
-          <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
+REQUIRES  <results>/model, <results>/training.json, <results>/weights, <results>/base_model,
+          <results>/dataset, <results>/speakers/centroids.parquet, <results>/clips/, <results>/samples
 PRODUCES  <results>/quality/{what}.json for the recordings, before and after the training
           <results>/quality/checkpoints.tsv, choice.json: every kept checkpoint, and the best
           <results>/quality/letters.tsv: how well the best speaks each letter
@@ -39,6 +39,7 @@ rule measure_quality:
 rule measure_checkpoints:
     input:
         training="<results>/training.json",
+        weights="<results>/weights",
         base_model="<results>/base_model",
         dataset="<results>/dataset",
         centroids="<results>/speakers/centroids.parquet",

@@ -3,8 +3,8 @@
 The page is a target of its own, part of `all` where the votes choose the voice. Speaking is apart
 from counting, so that a vote costs seconds.
 
-REQUIRES  <results>/training.json, <results>/base_model, <results>/dataset, <results>/clips/, and the
-          file that export.votes names, where there is one
+REQUIRES  <results>/training.json, weights/, base_model/, dataset/, clips/, and the file that
+          export.votes names, where there is one
 PRODUCES  <results>/preference/{speech/, standings.json, test.html}
 """
 
@@ -12,6 +12,7 @@ PRODUCES  <results>/preference/{speech/, standings.json, test.html}
 rule speak_preference_test:
     input:
         training="<results>/training.json",
+        weights="<results>/weights",
         base_model="<results>/base_model",
         dataset="<results>/dataset",
     output:
@@ -36,6 +37,7 @@ rule speak_preference_test:
 rule rank_checkpoints:
     input:
         training="<results>/training.json",
+        weights="<results>/weights",
         votes=list_votes,
     output:
         "<results>/preference/standings.json",

@@ -1,7 +1,7 @@
 """Draws the figures of a run and writes the report page.
 
 REQUIRES  <results>/measurements.tsv, manifest.tsv, rejected.tsv, training.json; <results>/clips/,
-          speakers/, base_model/, tensorboard/, samples/, quality/
+          speakers/, base_model/, curves/, samples/, quality/
 PRODUCES  <results>/report/{corpus, speakers, training, voices}/*.svg, <results>/report/report.html
 """
 
@@ -62,6 +62,7 @@ rule plot_speakers:
 rule plot_training:
     input:
         training="<results>/training.json",
+        curves="<results>/curves",
         checkpoints=list_checkpoint_figures,
     output:
         directory("<results>/report/training"),
@@ -76,7 +77,6 @@ rule plot_training:
         mem_mb=estimate(2000),
         runtime=estimate(10),
     params:
-        tensorboard=str(RESULTS / "tensorboard"),
         code=code_digest("lib.report.training_plots"),
     script:
         "../scripts/plot_training.py"

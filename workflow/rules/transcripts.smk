@@ -1,7 +1,7 @@
 """Checks whether the transcripts are those of the clips, and writes a page to listen to the worst.
 
 REQUIRES  <results>/dataset, <results>/manifest.tsv, <results>/base_model; <results>/training.json
-          for the check after the training
+          and <results>/weights for the check after the training
 PRODUCES  <results>/transcripts/{before, after}.tsv, .json and .html
           and, undeclared because it outlives what it was made from and the next dataset reads it,
           <results>/state/transcripts.tsv
@@ -11,6 +11,7 @@ PRODUCES  <results>/transcripts/{before, after}.tsv, .json and .html
 rule check_transcripts:
     input:
         training=lambda wildcards: JUDGES[wildcards.judge],
+        weights=lambda wildcards: WEIGHTS[wildcards.judge],
         base_model="<results>/base_model",
         dataset="<results>/dataset",
         manifest="<results>/manifest.tsv",
