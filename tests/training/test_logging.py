@@ -1,9 +1,11 @@
 """The log of a training is written by one process, and tells the curves' numbers."""
 
+import time
+
 import numpy as np
 import torch
 
-from lib.training.logging import TrainingLog, _colour
+from lib.training.logging import TrainingLog, _colour, archive_curves
 
 
 def test_only_the_main_process_logs_and_shows_progress(tmp_path, capsys):
@@ -27,3 +29,15 @@ def test_pictures_go_from_black_to_white_with_row_0_at_the_bottom():
     expected = np.array([[orange, white], [black, violet]])
     assert np.abs(picture.astype(int) - expected).max() <= 1
     assert (_colour(torch.ones(2, 3)) == black).all()
+
+
+def test_earlier_curves_of_one_second_get_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda _: "20260101-120000")
+    names = []
+    for run in range(3):
+        (tmp_path / "events.out.tfevents.1").write_text(str(run))
+        kept = archive_curves(tmp_path)
+        assert (kept / "events.out.tfevents.1").read_text() == str(run)
+        names.append(kept.name)
+    assert names == [f"until-20260101-120000{end}" for end in ("", "-2", "-3")]
+    assert archive_curves(tmp_path) is None
