@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from lib.text.audit import write_audit
 from lib.text.casing import lower_text
-from lib.text.characters import APOSTROPHES, HYPHENS, QUOTATION_MARKS, name_character
+from lib.text.characters import (
+    APOSTROPHES,
+    HYPHENS,
+    QUOTATION_MARKS,
+    name_character,
+    spell_with_known,
+)
 from lib.text.frontend import TextFrontend
 from lib.text.normalise import normalise_text
 from lib.text.vocabulary import POLICIES, audit_characters, plan_vocabulary
@@ -255,3 +261,8 @@ def test_forms_that_are_one_letter_together_are_composed():
     vocab = {c: n for n, c in enumerate("ガバカハ ")}
     assert write("ｶﾞ ﾊﾞｶ", vocab, "reject") == "ガ バカ"
     assert write("ｶﾞ\u0958", {"ガ": 0, "\u0958": 1}, "reject") == "ガ\u0958"
+
+
+def test_a_capital_double_letter_is_spelt_with_the_two_that_are_known():
+    assert spell_with_known("\u01c4", {"D", "\u017d"}) == "D\u017d"
+    assert spell_with_known("\u01c4", {"D"}) is None

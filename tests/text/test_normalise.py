@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.text.normalise import normalise_text, text_key
+from lib.text.normalise import hash_text, normalise_text, text_key
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_normalising_is_done_once(text):
 def test_the_key_is_that_of_the_normal_text(text):
     assert text_key(text) == text_key(normalise_text(text))
     assert bool(text_key(text)) == bool(normalise_text(text))
+
+
+def test_the_hash_of_a_text_stays_what_records_have():
+    """The split of every clip follows from it: `printf 'hello there' | sha256sum`."""
+    assert hash_text("Hello, there!") == "12998c017066eb0d2a70b94e"
