@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ SPEAKERS_FILE = "speakers.json"
 EXPORT_FILE = "export.json"
 ONNX_FOLDER = "onnx"
 WEIGHTS_FILE = "model.safetensors"
+_PIECE = 1 << 24  # bytes
 _SHOWN = 80  # characters of a text in a message
 
 
@@ -179,7 +179,12 @@ def load_fastest(directory: Path) -> Synthesizer:
     if exported:
         with ThreadPoolExecutor(1) as pool:
             is_same = pool.submit(_is_of_same_weights, exported, directory)
-            synthesizer = Synthesizer(exported)
+            try:
+                synthesizer = Synthesizer(exported)
+            except ValueError:
+                # One that is passed over anyway may be of another version, or damaged.
+                if is_same.result():
+                    raise
             if is_same.result():
                 return synthesizer
     return Synthesizer(directory)
@@ -202,9 +207,12 @@ def _is_of_same_weights(exported: Path, directory: Path) -> bool:
 
 def digest_file(path: Path) -> str:
     """Return a digest of a file's content."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        # At once, so that other threads go on meanwhile.
-        return hashlib.blake2b(content).hexdigest()[:32]
+    digest = hashlib.blake2b()
+    with path.open("rb") as file:
+        # In large pieces, so that other threads go on meanwhile.
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()[:32]
 
 
 def _load(directory: Path, threads: int) -> tuple[SpeechModel, dict[str, dict[str, Any]]]:

@@ -129,6 +129,12 @@ def test_a_voice_is_loaded_as_its_onnx_file_if_that_is_of_the_same_weights(
     assert isinstance(load_fastest(tmp_path / "onnx").model, OnnxModel)
     shutil.copyfile(speakers.exported / "export.json", tmp_path / "onnx/export.json")
     assert isinstance(load_fastest(tmp_path / "model").model, TorchModel)
+    # Of other weights and damaged: it is not what is spoken.
+    (tmp_path / "onnx/model.onnx").write_bytes(b"cut off")
+    assert isinstance(load_fastest(tmp_path / "model").model, TorchModel)
+    shutil.copyfile(stochastic.exported / "export.json", tmp_path / "onnx/export.json")
+    with pytest.raises(ValueError, match="model.onnx cannot be loaded"):
+        load_fastest(tmp_path / "model")
 
 
 def test_the_graph_is_simplified_and_has_the_operators_of_onnx_alone(speakers):
