@@ -33,13 +33,15 @@ def encode_webm(samples: np.ndarray, rate: int = 48_000) -> bytes:
     return buffer.getvalue()
 
 
-def write_corpus(folder: Path, num_clips: int, shortest: float, longest: float) -> Path:
+def write_corpus(
+    folder: Path, num_clips: int, shortest: float, longest: float, distinct: int = DISTINCT
+) -> Path:
     """Write an audiofolder of webm files between two lengths in seconds."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     files = [
         encode_webm(speechlike(random.uniform(shortest, longest), 48_000, seed))
-        for seed in range(min(DISTINCT, num_clips))
+        for seed in range(min(distinct, num_clips))
     ]
     with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
-from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.settings.types import DeploymentMethod, SharedFSUsage
 
 from lib.audio.measurement import read_sidecar
@@ -61,12 +60,8 @@ class ShellQuoted(str):
 
 sys.executable = ShellQuoted(sys.executable)
 
-if workflow.remote_exec:
-    # The process of a cluster's job converts its clips as that of one machine does: in threads, as
-    # many at a time as the job has cores. Snakemake passes force-use-threads to no group, and would
-    # start itself once more for every clip; SLURM's executor starts one of them at a time.
-    LocalExecutor.use_threads = property(lambda self: True, lambda self, value: None)
-    workflow.global_resources["_nodes"] = None
+
+include: "scheduling.smk"
 
 
 def read_schema(name):

@@ -1,0 +1,59 @@
+"""Mends how Snakemake 9.27 goes about many short jobs: here each clip is one.
+
+REQUIRES  common.smk, which includes this file
+PRODUCES  nothing
+"""
+
+import _thread
+import gc
+from itertools import islice
+
+from snakemake.executors.local import Executor as LocalExecutor
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+# The plan is many objects that all stay: looking through them for garbage again and again was a
+# seventh of every start.
+gc.set_threshold(200_000, 50, 50)
+
+# Of the jobs that are ready so many are looked at; `scheduler-subsample` takes some of them.
+LOOKED_AT = 64
+
+
+class Found:
+    """Jobs that are looked for where somebody asks: the greedy scheduler never asks what remains."""
+
+    def __init__(self, find):
+        self._find = find
+
+    def __iter__(self):
+        return iter(self._find())
+
+    def __len__(self):
+        return len(self._find())
+
+
+def find_open_jobs(scheduler):
+    """Jobs that are ready; all of them in a dry run, which takes them at once."""
+    ready = scheduler.workflow.dag.ready_jobs
+    return list(ready if scheduler.dryrun else islice(ready, LOOKED_AT))
+
+
+# Snakemake goes through all jobs whenever one ends: with 50,000 clips that took longer than their
+# conversion.
+find_remaining_jobs = JobScheduler.remaining_jobs.fget
+JobScheduler.remaining_jobs = property(lambda self: Found(lambda: find_remaining_jobs(self)))
+JobScheduler.open_jobs = property(find_open_jobs)
+
+# On SIGTERM it takes a lock that the thread which the signal interrupts may have, and would then
+# wait for ever: the lock is for another thread to wait for.
+exit_gracefully = JobScheduler.exit_gracefully
+JobScheduler.exit_gracefully = lambda self, *signal: _thread.start_new_thread(
+    exit_gracefully, (self, *signal)
+)
+
+if workflow.remote_exec:
+    # The process of a cluster's job converts its clips as that of one machine does: in threads, as
+    # many at a time as the job has cores. Snakemake passes force-use-threads to no group, and would
+    # start itself once more for every clip; SLURM's executor starts one of them at a time.
+    LocalExecutor.use_threads = property(lambda self: True, lambda self, value: None)
+    workflow.global_resources["_nodes"] = None
