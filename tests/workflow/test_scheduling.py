@@ -1,4 +1,4 @@
-"""What a clip costs does not grow with the number of clips."""
+"""What a clip costs does not grow with the number of clips, and a run can always be ended."""
 
 import json
 
@@ -11,7 +11,7 @@ PROBE = """
 from snakemake.dag import DAG
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-seen = {"ready": [], "times": 0}
+seen = {"ready": [], "times": 0, "signatures": 0}
 needrun_jobs, open_jobs = DAG.needrun_jobs, JobScheduler.open_jobs.fget
 
 
@@ -26,6 +26,12 @@ def note_ready(self):
     return jobs
 
 
+def count_signatures(function):
+    seen["signatures"] += 1
+    return plain(function)
+
+
+plain, inspect_parameters = inspect_parameters, count_signatures
 DAG.needrun_jobs, JobScheduler.open_jobs = count_times, property(note_ready)
 
 
@@ -75,6 +81,7 @@ def test_when_a_job_ends_the_scheduler_looks_at_some_of_the_others(project):
     assert len(seen["ready"]) > 75, "of two cores each takes a clip at a time"
     assert max(seen["ready"]) == 64
     assert seen["times"] < 25, "all are gone through in the plan and at the end alone"
+    assert 5 < seen["signatures"] < 100, "a function's parameters are looked up once"
     assert len(project.table("measurements.tsv")) == 150
 
 

@@ -8,12 +8,30 @@ import _thread
 import gc
 from itertools import islice
 
+import snakemake.common
+import snakemake.rules
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 # The plan is many objects that all stay: looking through them for garbage again and again was a
 # seventh of every start.
 gc.set_threshold(200_000, 50, 50)
+
+# It inspects the signature of every function for every job, which was a fifth of a plan.
+PARAMETERS = {}
+inspect_parameters = snakemake.common.get_function_params
+
+
+def find_parameters(function):
+    """Parameters of a function or a method, which are looked up once."""
+    key = getattr(function, "__func__", function), hasattr(function, "__self__")
+    if key not in PARAMETERS:
+        PARAMETERS[key] = inspect_parameters(function)
+    return PARAMETERS[key]
+
+
+snakemake.common.get_function_params = find_parameters
+snakemake.rules.get_function_params = find_parameters
 
 # Of the jobs that are ready so many are looked at; `scheduler-subsample` takes some of them.
 LOOKED_AT = 64
