@@ -11,7 +11,7 @@ PROBE = """
 from snakemake.dag import DAG
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-seen = {"ready": [], "times": 0, "signatures": 0}
+seen = {"ready": [], "times": 0, "signatures": 0, "pipes": 0}
 needrun_jobs, open_jobs = DAG.needrun_jobs, JobScheduler.open_jobs.fget
 
 
@@ -31,12 +31,36 @@ def count_signatures(function):
     return plain(function)
 
 
+def count_pipes(job, path):
+    seen["pipes"] += 1
+    return search_pipe(job, path)
+
+
+search_pipe, find_pipe = find_pipe, count_pipes
 plain, inspect_parameters = inspect_parameters, count_signatures
 DAG.needrun_jobs, JobScheduler.open_jobs = count_times, property(note_ready)
 
 
 onsuccess:
     Path("seen.json").write_text(json.dumps(seen))
+"""
+
+PIPE = """
+
+rule say:
+    output:
+        pipe("said.txt"),
+    shell:
+        "echo hello > {output}"
+
+
+rule hear:
+    input:
+        "said.txt",
+    output:
+        "heard.txt",
+    shell:
+        "cat {input} > {output}"
 """
 
 TERMINATED_AT_THE_THIRD_CHOICE = """
@@ -82,6 +106,7 @@ def test_when_a_job_ends_the_scheduler_looks_at_some_of_the_others(project):
     assert max(seen["ready"]) == 64
     assert seen["times"] < 25, "all are gone through in the plan and at the end alone"
     assert 5 < seen["signatures"] < 100, "a function's parameters are looked up once"
+    assert seen["pipes"] == 0, "no rule has one"
     assert len(project.table("measurements.tsv")) == 150
 
 
@@ -89,6 +114,14 @@ def test_a_scheduler_that_asks_for_all_that_remains_gets_it(project):
     done = project.run("results/measurements.tsv", "--scheduler", "ilp")
     assert done.jobs == {"convert_audio": 150, "collect_measurements": 1}
     assert json.loads((project.folder / "seen.json").read_text())["times"] > 75
+
+
+def test_a_pipe_of_the_user_s_own_rules_is_found(project):
+    with (project.folder / "Snakefile").open("a") as snakefile:
+        snakefile.write(PIPE)
+    project.run("heard.txt")
+    assert (project.folder / "heard.txt").read_text() == "hello\n"
+    assert json.loads((project.folder / "seen.json").read_text())["pipes"] == 1
 
 
 def test_a_termination_while_jobs_are_chosen_ends_the_run(project):

@@ -6,11 +6,14 @@ PRODUCES  nothing
 
 import _thread
 import gc
+from functools import cache
 from itertools import islice
 
 import snakemake.common
 import snakemake.rules
 from snakemake.executors.local import Executor as LocalExecutor
+from snakemake.io import is_flagged
+from snakemake.jobs import Job
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 # The plan is many objects that all stay: looking through them for garbage again and again was a
@@ -61,6 +64,21 @@ def find_open_jobs(scheduler):
 find_remaining_jobs = JobScheduler.remaining_jobs.fget
 JobScheduler.remaining_jobs = property(lambda self: Found(lambda: find_remaining_jobs(self)))
 JobScheduler.open_jobs = property(find_open_jobs)
+
+
+@cache
+def has_pipes():
+    """Whether any rule hands its output on through a pipe or a service; none of this workflow does."""
+    kinds = ("pipe", "service")
+    return any(
+        is_flagged(file, kind) for r in workflow.rules for file in r.output for kind in kinds
+    )
+
+
+# For each input of a job it looks at all the jobs that it comes from: with 50,000 clips that was
+# minutes for each job that reads all.
+find_pipe = Job.is_pipe_or_service_input
+Job.is_pipe_or_service_input = lambda self, path: (has_pipes() and find_pipe(self, path))
 
 # On SIGTERM it takes a lock that the thread which the signal interrupts may have, and would then
 # wait for ever: the lock is for another thread to wait for.
