@@ -11,7 +11,7 @@ PROBE = """
 from snakemake.dag import DAG
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-seen = {"ready": [], "times": 0, "signatures": 0, "pipes": 0}
+seen = {"ready": [], "times": 0, "signatures": 0, "pipes": 0, "again": 0}
 needrun_jobs, open_jobs = DAG.needrun_jobs, JobScheduler.open_jobs.fget
 
 
@@ -36,6 +36,12 @@ def count_pipes(job, path):
     return search_pipe(job, path)
 
 
+def count_again(scheduler, seconds):
+    seen["again"] += 1
+    return again(scheduler, seconds)
+
+
+again, look_again = look_again, count_again
 search_pipe, find_pipe = find_pipe, count_pipes
 plain, inspect_parameters = inspect_parameters, count_signatures
 DAG.needrun_jobs, JobScheduler.open_jobs = count_times, property(note_ready)
@@ -107,7 +113,16 @@ def test_when_a_job_ends_the_scheduler_looks_at_some_of_the_others(project):
     assert seen["times"] < 25, "all are gone through in the plan and at the end alone"
     assert 5 < seen["signatures"] < 100, "a function's parameters are looked up once"
     assert seen["pipes"] == 0, "no rule has one"
+    assert seen["again"] == 0, "the end of a job is what makes it look"
     assert len(project.table("measurements.tsv")) == 150
+
+
+def test_a_bound_on_the_rate_of_starts_is_waited_for(project):
+    names = sorted(project.source())[:8]
+    project.write_source({name: f"words {name}" for name in names})
+    project.run("results/measurements.tsv", "--max-jobs-per-timespan", "2/2s")
+    assert json.loads((project.folder / "seen.json").read_text())["again"] >= 3
+    assert len(project.table("measurements.tsv")) == 8
 
 
 def test_a_scheduler_that_asks_for_all_that_remains_gets_it(project):

@@ -80,6 +80,20 @@ def has_pipes():
 find_pipe = Job.is_pipe_or_service_input
 Job.is_pipe_or_service_input = lambda self, path: (has_pipes() and find_pipe(self, path))
 
+# After each look it starts a thread that makes it look again a second later, though a bound on the
+# rate of starts is all that could have changed: while long jobs ran it asked every second for the
+# sizes of all clips.
+look_again = JobScheduler._schedule_reevalutation
+
+
+def look_again_if_useful(scheduler, seconds):
+    limiter = scheduler.job_rate_limiter
+    if limiter is None or not limiter.get_free_jobs() or scheduler.workflow.dag.queue_input_jobs:
+        look_again(scheduler, seconds)
+
+
+JobScheduler._schedule_reevalutation = look_again_if_useful
+
 # On SIGTERM it takes a lock that the thread which the signal interrupts may have, and would then
 # wait for ever: the lock is for another thread to wait for.
 exit_gracefully = JobScheduler.exit_gracefully
