@@ -13,8 +13,8 @@ import logging
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from lib.files import atomic_path
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # Compiling what librosa compiles when it is imported takes half a minute, so the cache is shared
 # by all runs in an environment.
-ARCHIVE = Path(sys.prefix, "numba_cache.tar")
+ARCHIVE = Path(sys.prefix, "numba_cache.zip")
 # Entries of sources that are gone are never removed one by one: a larger archive is begun anew.
 MAX_SIZE = 64 * 2**20  # bytes
 
@@ -51,11 +51,12 @@ def _unpack(archive: Path, folder: Path) -> None:
     """Fill a folder from the archive; without a usable archive it stays empty."""
     try:
         if archive.stat().st_size <= MAX_SIZE:
-            with tarfile.open(archive) as packed:
-                packed.extractall(folder, filter="data")
+            # Unlike tarfile before Python 3.11.4, it writes nothing outside the folder.
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(folder)
     except FileNotFoundError:
         pass
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, zipfile.BadZipFile) as error:
         logger.info("%s is not usable (%s): compiling anew", archive, error)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -67,8 +68,9 @@ def _publish(folder: Path, before: dict[Path, tuple[int, int]], archive: Path, o
         return
     try:
         if _state(folder) != before:
-            with atomic_path(archive) as temporary, tarfile.open(temporary, "w") as packed:
-                packed.add(folder, arcname=".")
+            with atomic_path(archive) as temporary, zipfile.ZipFile(temporary, "w") as packed:
+                for path in _state(folder):
+                    packed.write(path, path.relative_to(folder))
     except OSError as error:
         logger.info("compiled functions are not kept: %s", error)
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def test_files_of_two_processes_in_one_cache_end_in_a_segmentation_fault(module,
 
 def test_many_processes_at_once_from_an_empty_cache(module, tmp_path):
     for round_ in range(4):
-        archive = tmp_path / f"round{round_}.tar"
+        archive = tmp_path / f"round{round_}.zip"
         running = [start(module, count, archive) for count in range(4)]
         assert [process.wait() for process in running] == [0] * 4
         assert start(module, 0, archive).wait() == 0
@@ -73,10 +73,10 @@ def test_many_processes_at_once_from_an_empty_cache(module, tmp_path):
 
 
 def test_what_one_process_compiled_the_next_one_loads(module, tmp_path):
-    archive = tmp_path / "cache.tar"
+    archive = tmp_path / "cache.zip"
     assert start(module, 0, archive).wait() == 0
     first = archive.read_bytes()
-    names = [Path(name).suffix for name in tarfile.open(archive).getnames()]
+    names = [Path(name).suffix for name in zipfile.ZipFile(archive).namelist()]
     assert {".nbi", ".nbc"} <= set(names)
     assert start(module, 2, archive).wait() == 0
     assert archive.read_bytes() == first, "it was compiled again"
@@ -84,15 +84,15 @@ def test_what_one_process_compiled_the_next_one_loads(module, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"no archive" * 200])
 def test_a_damaged_archive_is_made_anew(module, tmp_path, content):
-    archive = tmp_path / "cache.tar"
+    archive = tmp_path / "cache.zip"
     archive.write_bytes(content)
     assert start(module, 0, archive).wait() == 0
-    assert tarfile.open(archive).getnames()
+    assert zipfile.ZipFile(archive).namelist()
 
 
 def test_a_place_that_cannot_be_written_is_no_fault(module, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    assert start(module, 0, tmp_path / "file/cache.tar").wait() == 0
+    assert start(module, 0, tmp_path / "file/cache.zip").wait() == 0
 
 
 def test_an_archive_that_has_grown_too_large_is_begun_anew(tmp_path, monkeypatch):
@@ -100,14 +100,14 @@ def test_an_archive_that_has_grown_too_large_is_begun_anew(tmp_path, monkeypatch
 
     (tmp_path / "old").mkdir()
     (tmp_path / "old/entry").write_bytes(b"x" * 1000)
-    with tarfile.open(tmp_path / "cache.tar", "w") as packed:
-        packed.add(tmp_path / "old", arcname=".")
+    with zipfile.ZipFile(tmp_path / "cache.zip", "w") as packed:
+        packed.write(tmp_path / "old/entry", "entry")
     (tmp_path / "new").mkdir()
-    numba_cache._unpack(tmp_path / "cache.tar", tmp_path / "new")
+    numba_cache._unpack(tmp_path / "cache.zip", tmp_path / "new")
     assert (tmp_path / "new/entry").is_file()
     monkeypatch.setattr(numba_cache, "MAX_SIZE", 1000)
     (tmp_path / "empty").mkdir()
-    numba_cache._unpack(tmp_path / "cache.tar", tmp_path / "empty")
+    numba_cache._unpack(tmp_path / "cache.zip", tmp_path / "empty")
     assert not list((tmp_path / "empty").iterdir())
 
 
