@@ -1,4 +1,4 @@
-"""The container is true to the pins; no engine builds it here."""
+"""The container is true to the pins; that it can be built is not tested here."""
 
 import json
 import re
