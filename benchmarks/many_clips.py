@@ -1,7 +1,7 @@
 """The whole path with many short clips: ``python -m benchmarks.many_clips --clips 50000``.
 
-Invented clips of 0.8 to 2 s, all settings as they come but the smallest base model, two epochs and
-small batches of short segments: what grows with the number of clips is what is looked at. A row is
+Invented clips of 0.8 to 2 s, all settings as they come but the smallest base model, one epoch of
+short segments: what grows with the number of clips is what is looked at. A row is
 a part of the path, with the seconds it took and the memory of its largest process. With --work a
 run that was broken off goes on where it was.
 """
@@ -22,7 +22,7 @@ SECTIONS = {
     # They are copies of some, with texts that are long for their time.
     "dataset": {**FILTERS_OFF, "max_rejected_share": 1.0},
     "training": {
-        "epochs": 2,
+        "epochs": 1,
         "effective_batch_size": 64,
         "segment_frames": 8,
         "discriminator_channels": 1,
