@@ -1,9 +1,9 @@
 """The whole path with many short clips: ``python -m benchmarks.many_clips --clips 50000``.
 
 Invented clips of 0.8 to 2 s, all settings as they come but the smallest base model, one epoch of
-short segments: what grows with the number of clips is what is looked at. A row is
-a part of the path, with the seconds it took and the memory of its largest process. With --work a
-run that was broken off goes on where it was.
+short segments: what grows with the number of clips is what is looked at. A row is a part of the
+path, with the seconds it took and the memory of its largest process. With --work a run that was
+broken off goes on where it was.
 """
 
 import argparse
