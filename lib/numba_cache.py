@@ -56,7 +56,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 packed.extractall(folder)
     except FileNotFoundError:
         pass
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a flipped bit asks for another compression, a password, ...
         logger.info("%s is not usable (%s): compiling anew", archive, error)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

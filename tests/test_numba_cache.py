@@ -90,6 +90,25 @@ def test_a_damaged_archive_is_made_anew(module, tmp_path, content):
     assert zipfile.ZipFile(archive).namelist()
 
 
+def test_no_flipped_byte_of_the_archive_is_an_error(tmp_path):
+    from lib import numba_cache
+
+    archive = tmp_path / "cache.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("entry", b"compiled")
+    whole, outcomes = archive.read_bytes(), set()
+    for place in range(len(whole)):
+        for mask in (1, 8, 255):
+            damaged = bytearray(whole)
+            damaged[place] ^= mask
+            archive.write_bytes(damaged)
+            folder = tmp_path / f"{place}-{mask}"
+            folder.mkdir()
+            numba_cache._unpack(archive, folder)
+            outcomes.add(folder.is_dir() and sum(1 for _ in folder.iterdir()))
+    assert outcomes == {0, 1}
+
+
 def test_a_place_that_cannot_be_written_is_no_fault(module, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert start(module, 0, tmp_path / "file/cache.zip").wait() == 0
